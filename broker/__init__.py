@@ -1,0 +1,1 @@
+"""The service: the only package with a database, a transport and HTTP."""
