@@ -1,1 +1,4 @@
-"""The law: consents, necessity, locks and the decision. Pure functions over a dated catalogue; no I/O but reading rows."""
+"""The law: consents, necessity, locks and the decision. Pure functions over a dated catalogue.
+
+No I/O but the reading of rows.
+"""

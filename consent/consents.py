@@ -40,7 +40,10 @@ class ReleaseOf:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One declaration: who, for what, to whom, which categories. ``*`` in purpose, recipients or categories = unlimited."""
+    """One declaration: who, for what, to whom, which categories.
+
+    ``*`` in purpose, recipients or categories = unlimited, which is never valid.
+    """
 
     id: str
     person: str

@@ -15,7 +15,7 @@ FACTS_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """One side: the unit decides the law, the instance (``agency:UNIT``; in case files the code) is the controller's name."""
+    """One side: the unit decides the law, the instance is the controller's name (in case files the unit code)."""
 
     instance: str
     unit: UnitCode

@@ -1,0 +1,1 @@
+"""Evidence: who sent what to whom, why it was allowed, what was taken out."""

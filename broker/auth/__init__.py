@@ -1,0 +1,1 @@
+"""Who calls: clients of instances, officers, operators."""

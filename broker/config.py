@@ -1,0 +1,41 @@
+"""Configuration, read once from the environment (prefix ``AMTSBRUECKE_``) and handed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings, with the defaults of one machine (embedded database and transport)."""
+
+    model_config = SettingsConfigDict(env_prefix="AMTSBRUECKE_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(default=Path("var"), description="where the embedded database and the keys lie")
+    database_url: str = Field(default="", description="SQLAlchemy address; empty: SQLite in data_dir")
+    public_url: str = Field(default="http://127.0.0.1:8080", description="address under which clients see this gateway")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    embedded_roles: bool = Field(default=True, description="run relay and delivery inside `serve`")
+    token_seconds: int = Field(default=300, ge=10, le=3600, description="life of an access token")
+    lease_seconds: int = Field(default=120, ge=1, description="how long a message of the inbox is leased")
+    long_poll_seconds: int = Field(default=30, ge=0, le=60, description="longest wait of GET /v1/inbox")
+    payload_days: int = Field(default=14, ge=1, description="after so many days an unclaimed transfer expires")
+    dedup_days: int = Field(default=90, ge=1, description="how long message ids are kept; older head times are refused")
+    clock_skew_seconds: int = Field(default=300, ge=0, description="how far a head time may lie in the future")
+    relay_seconds: float = Field(default=0.5, gt=0, description="how often the relay looks by itself")
+    claim_seconds: int = Field(default=30, ge=1, description="after so long another relay may take a claimed row")
+    deliver_seconds: float = Field(default=1.0, gt=0, description="how often channels are looked at")
+    batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'amtsbruecke.db'}"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the key files lie."""
+        return self.data_dir / "keys"

@@ -1,0 +1,55 @@
+"""What every part of the running service shares, made once at start and handed in."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from broker.clock import Clock
+from broker.config import Settings
+from broker.db import Database
+from broker.keys import Keys
+from consent.catalogue import Catalogue
+
+
+class Signal:
+    """Wakes those who wait for work in this process; other processes look by themselves."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wake all who wait now."""
+        event, self._event = self._event, asyncio.Event()
+        event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until notified (True) or until the time is over (False)."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Settings, clock, database, keys and the law; and the signals between the roles of one process."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    keys: Keys
+    catalogue: Catalogue
+    outbox_filled: Signal = field(default_factory=Signal)
+    topic_filled: Signal = field(default_factory=Signal)
+    inbox_filled: Signal = field(default_factory=Signal)
+
+
+def gateway(request: Request) -> Gateway:
+    """Give a route the gateway that `create_app` was made with."""
+    state: Gateway = request.app.state.gateway
+    return state
