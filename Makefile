@@ -1,0 +1,65 @@
+# All that a person does with this tree, by name. `make` alone prints the list.
+
+PYTHON ?= python3
+DEMO ?= 1
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+PIP_TOOLS := pip-tools==7.6.2
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(ARGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test check bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv from the hashed lock, with the command .venv/bin/amtsbruecke
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) is not on this machine; install Python 3.11 or newer, or name it: make install PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); name another: make install PYTHON=python3.11" >&2; \
+		exit 1; }
+	@echo "installing the locked dependencies into $(VENV); again only after the lock or pyproject.toml changes"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu the package python3-venv is missing" >&2; \
+		exit 1; }
+	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+run: install ## the gateway with the demonstration; DEMO=0 starts it empty
+	$(BIN)/amtsbruecke run $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo) $(ARGS)
+
+test: install ## the tests, on all cores; ARGS="-k consent" picks some
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: install ## lint, format, types, and which package may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## the measurements of bench/
+	$(BIN)/python -m bench $(ARGS)
+
+lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newer versions
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT \
+	&& $(PYTHON) -m venv "$$dir" \
+	&& "$$dir/bin/python" -m pip --disable-pip-version-check --quiet install $(PIP_TOOLS) \
+	&& $(PIP_COMPILE) --output-file requirements.txt pyproject.toml \
+	&& $(PIP_COMPILE) --extra dev --build-deps-for editable --constraint requirements.txt \
+		--output-file requirements-dev.txt pyproject.toml
+
+clean: ## take away .venv, caches and builds; what the service wrote under var/ stays
+	rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
