@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.transfers.states import State
+from broker.lifecycle.states import State
 from schemas.identifiers import DataCategory, Mode, OriginMark, Part, Ueberhang, UnitCode
 from tests.house.source import ROOT
 
