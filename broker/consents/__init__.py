@@ -1,0 +1,1 @@
+"""Consents: recorded, withdrawn, looked up; never changed."""
