@@ -12,14 +12,16 @@ from tests.house.source import ROOT, called_methods, python_files
 COMMITS = "broker/db.py"
 #: ``begin()`` of a session or connection commits when its block ends; ``begin_nested()`` is a savepoint and does not.
 ENDS_A_TRANSACTION = {"commit", "begin", "autocommit"}
+#: Whose ``commit`` is about positions in a topic, not about rows.
+READS_A_TOPIC = ("consumer", "subscription")
 
 
 def commits(source: str) -> list[int]:
-    """Return the lines that end a database transaction. A Kafka consumer's ``commit`` is about offsets, not rows."""
+    """Return the lines that end a database transaction; the positions of a reader of a topic are none."""
     return [
         line
         for receiver, method, line in called_methods(ast.parse(source))
-        if method in ENDS_A_TRANSACTION and not receiver.endswith("consumer")
+        if method in ENDS_A_TRANSACTION and not receiver.endswith(READS_A_TOPIC)
     ]
 
 
@@ -43,6 +45,7 @@ def test_the_database_module_does_commit() -> None:
         ("async with engine.begin() as connection:\n    pass", [1]),
         ("async with session.begin_nested():\n    pass", []),
         ("await self._consumer.commit(offsets)", []),
+        ("await subscription.commit(consumed)", []),
     ],
 )
 async def test_the_rule_sees_each_way_to_commit(source: str, lines: list[int]) -> None:
