@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.consents.models import ConsentNear, ConsentRecord, ConsentWithdrawal
+from broker.db import insert_ignore
 from broker.subjects.pseudonym import SubjectKeys
 from broker.subjects.repository import FoundBy, chunks, found_by
 from consent.consents import Consent, ConsentForm, GivenBy, ReleaseOf
@@ -159,12 +160,22 @@ async def standing_stops(
     return standing
 
 
-async def insert_consent(connection: AsyncConnection, values: dict[str, Any], near: Iterable[str]) -> None:
-    """Record a consent and the near keys of its person."""
-    await connection.execute(insert(ConsentRecord), [values])
+async def insert_consent(connection: AsyncConnection, values: dict[str, Any], near: Iterable[str]) -> bool:
+    """Record a consent and the near keys of its person; False where its `kennung` has been used in the meantime."""
+    await insert_ignore(connection, ConsentRecord, [values])
+    query = select(ConsentRecord.id).where(ConsentRecord.id == values["id"])
+    if (await connection.execute(query)).one_or_none() is None:
+        return False
     rows = [{"consent_id": values["id"], "near": key} for key in near]
     if rows:
         await connection.execute(insert(ConsentNear), rows)
+    return True
+
+
+async def near_of(connection: AsyncConnection, consent_id: str) -> tuple[str, ...]:
+    """Return the near keys of a consent's person."""
+    query = select(ConsentNear.near).where(ConsentNear.consent_id == consent_id).order_by(ConsentNear.near)
+    return tuple((await connection.execute(query)).scalars())
 
 
 async def insert_withdrawal(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.db import insert_ignore
 from broker.requests.models import Ersuchen, ErsuchenClosing, ErsuchenContent
 from broker.subjects.repository import chunks
 from consent.facts import FirstCollection
@@ -68,10 +69,13 @@ async def ersuchen_of(
     return [_row(row) for row in await connection.execute(query)]
 
 
-async def insert_ersuchen(connection: AsyncConnection, values: dict[str, Any], content: dict[str, Any]) -> None:
-    """Record an Ersuchen and its sealed content."""
-    await connection.execute(insert(Ersuchen), [values])
+async def insert_ersuchen(connection: AsyncConnection, values: dict[str, Any], content: dict[str, Any]) -> bool:
+    """Record an Ersuchen and its sealed content; False where its `kennung` has been used in the meantime."""
+    await insert_ignore(connection, Ersuchen, [values])
+    if (await connection.execute(select(Ersuchen.id).where(Ersuchen.id == values["id"]))).one_or_none() is None:
+        return False
     await connection.execute(insert(ErsuchenContent), [content])
+    return True
 
 
 async def content_of(connection: AsyncConnection, ersuchen_id: str) -> Any | None:  # noqa: ANN401 - a Row
@@ -80,10 +84,13 @@ async def content_of(connection: AsyncConnection, ersuchen_id: str) -> Any | Non
     return (await connection.execute(query.where(ErsuchenContent.ersuchen_id == ersuchen_id))).one_or_none()
 
 
-async def insert_closing(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    """Record the end of an Ersuchen and delete its content."""
+async def insert_closing(connection: AsyncConnection, values: dict[str, Any]) -> bool:
+    """Record the end of an Ersuchen and delete its content; False where it has ended in the meantime."""
+    ended = delete(ErsuchenContent).where(ErsuchenContent.ersuchen_id == values["ersuchen_id"])
+    if (await connection.execute(ended)).rowcount == 0:
+        return False
     await connection.execute(insert(ErsuchenClosing), [values])
-    await connection.execute(delete(ErsuchenContent).where(ErsuchenContent.ersuchen_id == values["ersuchen_id"]))
+    return True
 
 
 def _rows() -> Select[Any]:

@@ -11,12 +11,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.db import insert_ignore
 from broker.subjects.models import Stop, StopEnd, StopKind, StopNear
 from broker.subjects.pseudonym import SubjectKeys
 from consent.consents import Consent, ConsentForm, GivenBy
 from consent.facts import Objection, ObjectionScope
 
 CHUNK = 5_000
+SHELTER_REGISTER = "schutzregister"
+"""Owner of the keys of protected addresses: one register over all controllers, since a shelter protects everywhere."""
 SCOPES = {
     StopKind.WIDERSPRUCH_PAR76: ObjectionScope.PAR76,
     StopKind.WIDERSPRUCH_ART21: ObjectionScope.ART21,
@@ -123,12 +126,15 @@ async def shelter_controllers(connection: AsyncConnection, on: date) -> frozense
     return frozenset((await connection.execute(query)).scalars())
 
 
-async def insert_stop(connection: AsyncConnection, values: dict[str, Any], near: Iterable[str]) -> None:
-    """Record a stop and its near keys."""
-    await connection.execute(insert(Stop), [values])
+async def insert_stop(connection: AsyncConnection, values: dict[str, Any], near: Iterable[str]) -> bool:
+    """Record a stop and its near keys; False where its `kennung` has been used in the meantime."""
+    await insert_ignore(connection, Stop, [values])
+    if (await connection.execute(select(Stop.id).where(Stop.id == values["id"]))).one_or_none() is None:
+        return False
     rows = [{"stop_id": values["id"], "near": key} for key in near]
     if rows:
         await connection.execute(insert(StopNear), rows)
+    return True
 
 
 async def insert_end(connection: AsyncConnection, stop_id: str, ended_on: date, reason: str, at: datetime) -> None:

@@ -1,0 +1,119 @@
+"""A gateway on a fresh SQLite file, two towns' offices, and an app with the routes about persons."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Header
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker import problems
+from broker.audit.models import AuditEntry, AuditSide
+from broker.auth.caller import Caller, Role
+from broker.auth.dependencies import caller
+from broker.config import Settings
+from broker.consents import api as consents_api
+from broker.db import Base, Database
+from broker.directory.models import Agency, AgencyInstance
+from broker.gateway import Gateway
+from broker.keys import load_keys
+from broker.requests import api as requests_api
+from broker.subjects import api as subjects_api
+from broker.subjects.events import SubjectEvent
+from consent.catalogue import load_catalogue
+
+NOW = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
+TODAY = NOW.date()
+JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
+SOZIALAMT = "sozialamt-marl:SOZIALAMT_SGBXII"
+JUGENDAMT = "jugendamt-marl:JUGENDAMT_ASD"
+CLOSED = "sozialamt-alt:SOZIALAMT_SGBXII"
+#: Occurs in requests alone; must be found in no file, no answer and no evidence.
+MARKER = "Zzyzxmarkername"
+STAFF = "Qqstaffmarker"
+PERSON = {"familienname": MARKER, "vornamen": "Anna Maria", "geburtsdatum": "1990-02-03"}
+
+As = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+async def _offices(connection: AsyncConnection) -> None:
+    for instance in (JOBCENTER, SOZIALAMT, JUGENDAMT, CLOSED):
+        agency, _, unit = instance.partition(":")
+        active = {"active": instance != CLOSED, "changed_at": NOW}
+        place = {"name": agency, "kind": "other", "ags": "05562", "dms": None, "place": "Marl"}
+        await connection.execute(insert(Agency), [{"id": agency} | place | active])
+        await connection.execute(insert(AgencyInstance), [{"id": instance, "agency_id": agency, "unit": unit} | active])
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Give a gateway with the tables, the offices, a clock that stands still and the law as it is."""
+    settings = Settings(data_dir=tmp_path)
+    db = Database(settings.database)
+    async with db.writing() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+        await _offices(connection)
+    yield Gateway(settings, lambda: NOW, db, load_keys(settings.keys_dir), load_catalogue())
+    await db.close()
+
+
+@pytest.fixture
+def events() -> list[SubjectEvent]:
+    """Give the list that the hook writes to."""
+    return []
+
+
+@pytest.fixture
+def app(gateway: Gateway, events: list[SubjectEvent]) -> FastAPI:
+    """Give an app whose caller is the instance named in a header."""
+    made = FastAPI()
+    problems.install(made)
+    for part in (subjects_api, consents_api, requests_api):
+        made.include_router(part.router)
+
+    async def note(_: AsyncConnection, event: SubjectEvent) -> None:
+        events.append(event)
+
+    def named(x_instance: Annotated[str, Header()]) -> Caller:
+        if x_instance == "officer":
+            return Caller("client-of-officer", Role.OFFICER, agency="sozialamt-marl")
+        return Caller("client-of-" + x_instance, Role.INSTANCE, x_instance)
+
+    made.state.gateway = gateway
+    made.state.subject_changed = note
+    made.dependency_overrides[caller] = named
+    return made
+
+
+@pytest.fixture
+def acting(app: FastAPI) -> As:
+    """Give a way to act as an instance: ``async with acting(JOBCENTER) as client``."""
+
+    @asynccontextmanager
+    async def client(instance: str) -> AsyncIterator[httpx.AsyncClient]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        headers = {"x-instance": instance}
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as made:
+            yield made
+
+    return client
+
+
+async def evidence(gateway: Gateway) -> list[tuple[Any, dict[str, str]]]:
+    """Return the entries of the evidence in order, each with what lies beside it."""
+    async with gateway.db.reading() as connection:
+        entries = list(await connection.execute(select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq)))
+        side = list(await connection.execute(select(AuditSide.entry_id, AuditSide.field, AuditSide.value)))
+    return [(entry, {row.field: row.value for row in side if row.entry_id == entry.id}) for entry in entries]
+
+
+def database_bytes(gateway: Gateway) -> bytes:
+    """Return all bytes of the database's files."""
+    return b"".join(path.read_bytes() for path in sorted(gateway.settings.data_dir.glob("amtsbruecke.db*")))
