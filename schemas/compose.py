@@ -126,7 +126,7 @@ def compose_uebermittlung(  # noqa: PLR0913 – a message has these parts; all b
     return _bytes(root)
 
 
-def compose_quittung(  # noqa: PLR0913 – a receipt has these parts
+def compose_quittung(
     *,
     message_id: str,
     transfer_id: str,

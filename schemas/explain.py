@@ -7,19 +7,18 @@ names only) and what the XSD declares at that place make the text.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import Violation
+from schemas.limits import MOST_VIOLATIONS
 from schemas.message_types import MessageType
 from schemas.xsd_model import known_names, model
 
 if TYPE_CHECKING:
     from lxml import etree
     from xmlschema import XsdComponent
-
-#: More violations than these are cut: whoever gets fifty has one cause.
-MOST_VIOLATIONS = 50
 
 #: libxml2's names of errors → the validation rule of XML Schema, and our text. `{…}` is filled from the XSD.
 _TEXTS = {
@@ -29,6 +28,8 @@ _TEXTS = {
     "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1": ("cvc-complex-type.3.2.1", "Ein Attribut ist hier nicht vorgesehen."),
     "SCHEMAV_CVC_COMPLEX_TYPE_3_2_2": ("cvc-complex-type.3.2.2", "Ein Attribut ist hier nicht vorgesehen."),
     "SCHEMAV_CVC_COMPLEX_TYPE_4": ("cvc-complex-type.4", "Ein Pflichtattribut fehlt."),
+    "SCHEMAV_CVC_TYPE_3_1_1": ("cvc-type.3.1.1", "Dieses Element hat keine Attribute."),
+    "SCHEMAV_CVC_TYPE_3_1_2": ("cvc-type.3.1.2", "In diesem Element stehen keine weiteren Elemente.{type}"),
     "SCHEMAV_CVC_PATTERN_VALID": ("cvc-pattern-valid", "Der Wert hat nicht die vorgeschriebene Form.{type}"),
     "SCHEMAV_CVC_ENUMERATION_VALID": ("cvc-enumeration-valid", "Der Wert steht nicht in der Codeliste.{type}"),
     "SCHEMAV_CVC_MAXLENGTH_VALID": ("cvc-maxLength-valid", "Der Wert ist zu lang.{type}"),
@@ -47,6 +48,7 @@ _CONSTRAINTS = {
 }
 _DANGLING = "Der Verweis führt zu keiner Person dieser Nachricht; gemeint ist die Kennung (id) aus personen."
 _ATTRIBUTE = re.compile(r"attribute '(?:\{[^}']*\})?([A-Za-z0-9]+)'")
+_ELEMENT = re.compile(r"Element '(?:\{[^}']*\})?([A-Za-z0-9]+)'")
 _REQUIRED = re.compile(r"The attribute '([A-Za-z0-9]+)' is required")
 _EXPECTED = re.compile(r"Expected is (?:one of )?\(([^()]*)\)\.\s*$")
 _CONSTRAINT = re.compile(r"(?:key|unique|keyref) identity-constraint '(?:\{[^}']*\})?([A-Za-z]+)'")
@@ -64,14 +66,14 @@ class _Place:
 
 def violations(schema: etree.XMLSchema, message_type: MessageType) -> tuple[Violation, ...]:
     """Turn the errors of the last validation into violations in document order, one for each place, no values."""
-    found: dict[str, Violation] = {}
+    found: dict[tuple[str, int], Violation] = {}
     entries: Any = schema.error_log
     for entry in entries:
         place = _place(entry)
         rule, text = _TEXTS.get(entry.type_name, _OTHER)
-        if place.shown in found:
-            continue
-        found[place.shown] = Violation(place.shown, rule, _fill(text, entry, place, message_type), entry.line)
+        if (place.shown, entry.line) not in found:
+            text = _fill(text, entry, place, message_type)
+            found[place.shown, entry.line] = Violation(place.shown, rule, text, entry.line)
         if len(found) == MOST_VIOLATIONS:
             break
     return tuple(found.values())
@@ -82,6 +84,9 @@ def _place(entry: etree._LogEntry) -> _Place:
     steps = [m for m in (_STEP.fullmatch(s) for s in (entry.path or "").split("/")) if m]
     names = [m[1] if m[1] in known else "*" for m in steps]
     shown = "/" + "/".join(name + (m[2] or "") for name, m in zip(names, steps, strict=True))
+    if not names:  # libxml2 gives no path for a reference that leads nowhere, only the element's name and line
+        element = _ELEMENT.match(entry.message)
+        shown = f"//{element[1]}" if element and element[1] in known else "/"
     named = _REQUIRED.search(entry.message) or _ATTRIBUTE.search(entry.message)
     attribute = named[1] if named and named[1] in known else None
     return _Place(f"{shown}/@{attribute}" if attribute else shown, tuple(names), attribute)
@@ -114,8 +119,14 @@ def _declared(place: _Place, message_type: MessageType) -> str:
     if xsd is None:
         return ""
     words = _words(xsd.type) or _words(xsd)
-    codes = [str(code) for code in xsd.type.enumeration or ()]
-    return (f" Verlangt ist: {words}" if words else "") + (f" Codes: {', '.join(codes)}." if codes else "")
+    codes = [str(code) for code in _codes(xsd.type)]
+    return (f" Gemeint ist: {words}" if words else "") + (f" Codes: {', '.join(codes)}." if codes else "")
+
+
+def _codes(xsd_type: Any) -> Sequence[Any]:  # noqa: ANN401 – simple and complex types share no base that has these
+    """Codes of an enumeration, or of the items of a list."""
+    item_type = getattr(getattr(xsd_type, "base_type", None), "item_type", None)
+    return getattr(xsd_type, "enumeration", None) or getattr(item_type, "enumeration", None) or ()
 
 
 def _words(component: XsdComponent) -> str:

@@ -7,6 +7,7 @@ value of the message: paths hold declared names only, anything else is shown as 
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import NoReturn
 from xml.parsers import expat
@@ -17,7 +18,7 @@ from schemas.message_types import MESSAGE_TYPES, MessageType, as_of, by_root
 from schemas.xsd_model import known_names
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_NAMESPACES = frozenset(t.namespace for t in MESSAGE_TYPES)
+_PREFIX = re.compile(r"[a-z0-9]{0,10}")
 _BLOCK_DEPTH = 2
 _SEPARATOR = "\n"
 
@@ -35,7 +36,7 @@ class _Pass:
         self.text_length = 0
         self.long_runs = long_runs
         self.children = {"daten": 0, "personen": 0}
-        self.foreign: list[str] = []
+        self.namespaces: list[tuple[str, str]] = []
         self.parser = self._parser()
 
     def _parser(self) -> expat.XMLParserType:
@@ -77,22 +78,25 @@ class _Pass:
     def comment(self, _text: str) -> None:
         self.refuse("AB-KOMMENTAR", "Kommentare sind freier Text ohne Datenkategorie; bitte entfernen.")
 
-    def namespace(self, _prefix: str | None, uri: str | None) -> None:
-        if not uri or uri in _NAMESPACES:
+    def namespace(self, prefix: str | None, uri: str | None) -> None:
+        if not uri:  # xmlns="" takes a default namespace back and says nothing
             return
-        if self.kind is None:
-            self.foreign.append(uri)
-        else:
-            self._foreign(uri)
+        if self.kind is not None:
+            self.refuse_namespace(uri)
+        self.namespaces.append((prefix or "", uri))
 
-    def _foreign(self, uri: str) -> NoReturn:
+    def refuse_namespace(self, uri: str) -> NoReturn:
         if uri == _XSI:
             self.refuse(
                 "AB-XSI",
                 "xsi:schemaLocation, xsi:type und xsi:nil werden nicht angenommen: das Schema kommt nie aus der "
                 "Nachricht; bitte die Attribute und ihre Namensraum-Deklaration entfernen.",
             )
-        self.refuse("AB-NAMENSRAUM", "Fremde Namensräume werden nicht angenommen; bitte die Deklaration entfernen.")
+        self.refuse(
+            "AB-NAMENSRAUM",
+            "Nur das Wurzelelement deklariert einen Namensraum, nur den der Nachricht, einmal und mit einem Präfix aus "
+            "höchstens zehn Kleinbuchstaben oder Ziffern; bitte die anderen Deklarationen entfernen.",
+        )
 
     def start(self, name: str, attributes: list[str]) -> None:
         if self.kind is None:
@@ -118,8 +122,9 @@ class _Pass:
         if kind is None or kind not in allowed:
             raise UnknownMessageType(tuple(t.key for t in allowed))
         self.kind = kind
-        for uri in self.foreign:
-            self._foreign(uri)
+        for position, (prefix, uri) in enumerate(self.namespaces):
+            if position > 0 or uri != kind.namespace or not _PREFIX.fullmatch(prefix):
+                self.refuse_namespace(uri)
 
     def child(self, parent: str) -> None:
         self.children[parent] += 1

@@ -33,3 +33,6 @@ class Limits:
 
 #: The limits a gateway uses unless it is configured otherwise.
 DEFAULT_LIMITS = Limits()
+
+#: More violations than these are not reported: whoever gets fifty has one cause, and each costs time.
+MOST_VIOLATIONS = 50

@@ -1,6 +1,7 @@
 """Rules of the messages that an XSD cannot say. Each has an id ``AB-…`` and a German text; none repeats a value.
 
-Every rule gets a tree that the XSD has accepted, so elements stand where they must and values have their form.
+Every rule but `normal_form` gets a tree that the XSD has accepted, so elements stand where they must and values have
+their form.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -16,6 +18,8 @@ from lxml import etree
 from schemas.check_digits import iban_is_valid, tax_id_is_valid
 from schemas.errors import Violation
 from schemas.identifiers import Mode, OriginMark
+from schemas.limits import MOST_VIOLATIONS
+from schemas.xsd_model import known_names
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -37,10 +41,16 @@ _RECEIVED = ("ursprung", "ursprungszweck", "ursprungsmarke")
 
 
 def path_of(element: etree._Element) -> str:
-    """Path of an element the XSD has accepted, with positions where siblings share a name."""
-    path: str = element.getroottree().getelementpath(element)
-    root = etree.QName(element.getroottree().getroot()).localname
-    return f"/{root}" if path == "." else f"/{root}/{path}"
+    """Path of an element with positions where siblings share a name; names no XSD declares are shown as ``*``."""
+    steps: list[str] = []
+    node: etree._Element | None = element
+    while node is not None:
+        name, parent = etree.QName(node).localname, node.getparent()
+        twins = [] if parent is None else parent.findall(str(node.tag))
+        position = f"[{twins.index(node) + 1}]" if len(twins) > 1 else ""
+        steps.append((name if name in known_names() else "*") + position)
+        node = parent
+    return "/" + "/".join(reversed(steps))
 
 
 def _violation(element: etree._Element, rule: str, text: str, attribute: str | None = None) -> Violation:
@@ -56,7 +66,8 @@ def normal_form(root: etree._Element, content: bytes) -> Iterator[Violation]:
     """Demand Unicode normalisation form C for all text (DIN 91379, section 5).
 
     Every part of a normalised text is normalised, so the raw bytes answer for most messages; only character
-    references can hide something from them.
+    references can hide something from them. Asked before the XSD, whose character sets refuse the same text with a
+    less helpful reason.
     """
     if b"&#" not in content and unicodedata.is_normalized("NFC", content.decode("utf-8")):
         return
@@ -136,16 +147,18 @@ def reason_of_rejection(root: etree._Element) -> Iterator[Violation]:
 
 Rule = Callable[[etree._Element], Iterator[Violation]]  # noqa: SLF001 – lxml's own name for an element's type
 
-#: Rules of each message type, by its name, in the order they are asked after the normal form.
+#: Rules of each message type, by its name, in the order they are asked.
 RULES: dict[str, tuple[Rule, ...]] = {
     "uebermittlung": (request_and_mode, order_of_days, days_in_the_past, check_digits, received_items),
     "quittung": (reason_of_rejection,),
 }
 
 
-def broken(root: etree._Element, content: bytes, message_type: str) -> tuple[Violation, ...]:
-    """Ask all rules of the type about the tree and the bytes it was made from; empty where all are kept."""
-    found = list(normal_form(root, content))
-    for rule in RULES[message_type]:
-        found += rule(root)
-    return tuple(found)
+def broken(root: etree._Element, message_type: str) -> tuple[Violation, ...]:
+    """Ask all rules of the type about a tree that the XSD has accepted; empty where all are kept."""
+    return first(violation for rule in RULES[message_type] for violation in rule(root))
+
+
+def first(found: Iterator[Violation]) -> tuple[Violation, ...]:
+    """Take as many violations as are reported."""
+    return tuple(islice(found, MOST_VIOLATIONS))

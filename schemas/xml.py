@@ -1,7 +1,7 @@
 """The XML gate: from bytes to a `ValidatedPayload`, and from there to a reduced one.
 
-Order: limits and forbidden markup (expat, no tree yet), hardened parse (libxml2), XSD, rules beyond the XSD, reading.
-Nothing is ever fetched, and no error repeats a value of the message.
+Order: limits and forbidden markup (expat, no tree yet), hardened parse (libxml2), normal form, XSD, further rules,
+reading. Nothing is ever fetched, and no error repeats a value of the message.
 """
 
 from __future__ import annotations
@@ -104,10 +104,12 @@ def _accepted(content: bytes, name: str, limits: Limits, on: date | None) -> tup
     except etree.XMLSyntaxError as error:
         text = "Kein wohlgeformtes XML; bitte die Nachricht mit einem XML-Werkzeug prüfen."
         raise SchemaViolation((Violation("/", "AB-WOHLGEFORMT", text, error.lineno),)) from None
+    if found := rules.first(rules.normal_form(root, content)):
+        raise SchemaViolation(found)
     schema = compiled(message_type)
     if not schema.validate(root):
         raise SchemaViolation(explain.violations(schema, message_type))
-    if found := rules.broken(root, content, message_type.name):
+    if found := rules.broken(root, message_type.name):
         raise SchemaViolation(found)
     return message_type, root
 
