@@ -7,6 +7,7 @@ serve as a shared secret, and no ``none``. ``EdDSA``, the older name that many l
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from joserfc import jws, jwt
@@ -20,6 +21,8 @@ LONGEST = 4096
 """Characters of an assertion or token; more is refused before any work."""
 LATEST = 253_402_300_800
 """Seconds from 1970 to the year 10000; what is not below is no time, and NaN is none either."""
+PRIVATE = "Das ist der private Schlüssel. Er bleibt beim Client; einzureichen ist nur der öffentliche."
+UNREADABLE = "Der öffentliche Schlüssel ist nicht lesbar; es gelten JWK (RFC 7517) und PEM, Ed25519 oder P-256."
 _MEMBERS = {"OKP": ("kty", "crv", "x"), "EC": ("kty", "crv", "x", "y")}
 _CURVES = {"OKP": "Ed25519", "EC": "P-256"}
 
@@ -57,14 +60,32 @@ def public_key(jwk: dict[str, Any]) -> Key:
     if not isinstance(kty, str) or kty not in _MEMBERS or jwk.get("crv") != _CURVES[kty]:
         raise BadKey("Der Schlüssel ist keiner für Ed25519 (kty OKP) oder ES256 (kty EC, crv P-256).")
     if "d" in jwk:
-        raise BadKey("Das ist der private Schlüssel. Er bleibt beim Client; einzureichen ist nur der öffentliche.")
+        raise BadKey(PRIVATE)
     members: Any = {name: jwk.get(name) for name in _MEMBERS[kty]}
     try:
         key: Key = OKPKey.import_key(members) if kty == "OKP" else ECKey.import_key(members)
         key.get_op_key("verify")
     except (JoseError, ValueError, TypeError) as exc:
-        raise BadKey("Der öffentliche Schlüssel ist nicht lesbar (JWK nach RFC 7517 oder PEM).") from exc
+        raise BadKey(UNREADABLE) from exc
     return key
+
+
+def read_public_key(text: str) -> dict[str, Any]:
+    """Read a public key from a file's text, JWK (RFC 7517) or PEM, as JWK. Raises `BadKey`."""
+    if "PRIVATE KEY" in text:
+        raise BadKey(PRIVATE)
+    if "-----BEGIN" not in text:
+        try:
+            jwk = json.loads(text)
+        except (ValueError, RecursionError) as exc:
+            raise BadKey(UNREADABLE) from exc
+        if not isinstance(jwk, dict):
+            raise BadKey(UNREADABLE)
+        return dict(public_key(jwk).as_dict(private=False))
+    for kind in (OKPKey, ECKey):
+        with suppress(JoseError, ValueError, TypeError):
+            return dict(public_key(dict(kind.import_key(text).as_dict(private=False))).as_dict(private=False))
+    raise BadKey(UNREADABLE)
 
 
 def algorithm_of(key: Key) -> str:

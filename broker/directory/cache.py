@@ -40,6 +40,17 @@ class Directory:
     instances: Mapping[str, InstanceEntry]
     kinds: Mapping[str, str]
     branches: Mapping[str, frozenset[str]]
+    traeger_of: Mapping[str, str]
+    """Agency id → AGS of the Gebietskörperschaft that carries it."""
+
+    @property
+    def units(self) -> frozenset[UnitCode]:
+        """The kinds of unit that any agency here has."""
+        return frozenset(entry.unit for entry in self.instances.values())
+
+    def traeger(self, agency: str) -> str:
+        """Return the Träger of an agency (its AGS); an agency that is not here is a Träger of its own."""
+        return self.traeger_of.get(agency, agency)
 
     def find(self, instance_id: str) -> InstanceEntry | None:
         """Return an active instance, or None."""
@@ -101,6 +112,11 @@ class DirectoryCache:
         self._memory.at = None
 
 
+def directory_cache(gateway: Gateway) -> DirectoryCache:
+    """Return the cache of this gateway's database."""
+    return DirectoryCache(gateway)
+
+
 async def _read(database: Database) -> Directory:
     async with database.reading() as connection:
         agencies = {row.id: row for row in await repository.agencies(connection)}
@@ -117,4 +133,5 @@ async def _read(database: Database) -> Directory:
         instances,
         {row.id: row.kind for row in agencies.values()},
         {agency: frozenset(row.branch for row in branches if row.agency_id == agency) for agency in agencies},
+        {row.id: row.ags for row in agencies.values()},
     )

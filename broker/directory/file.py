@@ -10,8 +10,8 @@
       agencies: {sozialamt-marl: {channel: folder, path: folders/marl}} # what differs at one agency
 
 ``branches`` is a list of towns or ``per-town``. What an adapter reads is told by `adapters.settings`. An agency that
-names a channel of its own takes nothing from its kind. A relative path lies below the data directory; ``{agency}`` in it
-stands for the agency's id.
+names a channel of its own takes nothing from its kind. A relative path lies below the data directory; in a path
+``{agency}`` stands for the agency's id.
 """
 
 from __future__ import annotations
@@ -65,14 +65,7 @@ def read_directory(path: Path, data_dir: Path) -> DirectoryDocument:
 
     Touches no folder and no network. Raises `DirectoryFileError` with file, line and field.
     """
-    try:
-        return _document(read_nodes(path), data_dir)
-    except RecursionError as exc:
-        raise DirectoryFileError(path.name, 1, "", "die Datei ist zu tief geschachtelt") from exc
-
-
-def _document(root: Item, data_dir: Path) -> DirectoryDocument:
-    top = root.fields(("kreis",), ("towns", "town_agencies", "adapters"))
+    top = read_nodes(path).fields(("kreis",), ("towns", "town_agencies", "adapters"))
     kreis_fields = top["kreis"].fields(("id", "name", "ags", "agencies"))
     kreis = _place(kreis_fields)
     towns: dict[str, _Place] = {}
@@ -157,7 +150,7 @@ def _town_agency(entry: Item, town: _Place, context: _Context) -> AgencyEntry:
     return _agency(entry, fields, agency_id, name, town, context)
 
 
-def _agency(  # noqa: PLR0913, PLR0917 - what differs between an agency of the Kreis and one of a town
+def _agency(
     entry: Item, fields: Mapping[str, Item], agency_id: str, name: str, place: _Place, context: _Context
 ) -> AgencyEntry:
     kind = fields["kind"].text()

@@ -14,6 +14,8 @@ import yaml
 
 LARGEST = 1_000_000
 """Bytes of a directory file."""
+DEEPEST = 20
+"""Levels of nesting; a directory needs six."""
 TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -119,20 +121,27 @@ def read_nodes(path: Path) -> Item:
         raise DirectoryFileError(path.name, 1, "", f"die Datei ist größer als {LARGEST} Bytes")
     try:
         text = raw.decode("utf-8")
-        _refuse_aliases(path.name, text)
+        _check_events(path.name, text)
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise DirectoryFileError(path.name, line, "", f"kein gültiges YAML ({exc.problem})") from exc
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as exc:
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise DirectoryFileError(path.name, 1, "", "kein gültiges YAML in UTF-8") from exc
     if node is None:
         raise DirectoryFileError(path.name, 1, "", "die Datei ist leer")
     return Item(path.name, "", node)
 
 
-def _refuse_aliases(file: str, text: str) -> None:
+def _check_events(file: str, text: str) -> None:
+    """Refuse aliases and deep nesting before a tree is made of them."""
+    depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise DirectoryFileError(
+                file, line, "", f"mehr als {DEEPEST} Ebenen ineinander; so tief ist kein Verzeichnis"
+            )
         if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark else 1
             raise DirectoryFileError(file, line, "", f"Verweis „*{event.anchor}“: hier ausschreiben, was gemeint ist")

@@ -16,7 +16,7 @@ from adapters.registry import adapter_for
 from broker.audit import log
 from broker.audit.events import AuditEvent
 from broker.db import Base
-from broker.directory.cache import DirectoryCache
+from broker.directory.cache import directory_cache
 from broker.directory.document import AgencyEntry, DirectoryDocument
 from broker.directory.models import Agency, AgencyBranch, AgencyChannel, AgencyInstance
 from broker.gateway import Gateway
@@ -55,7 +55,7 @@ async def load(gateway: Gateway, document: DirectoryDocument, *, actor: str = OP
         changes = _once(changes)
         if changes:
             await log.append(connection, [AuditEvent("directory.changed", actor, data=_data(changes))], now)
-    DirectoryCache(gateway).forget()
+    directory_cache(gateway).forget()
     return changes
 
 
