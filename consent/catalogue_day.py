@@ -1,0 +1,110 @@
+"""The rows in force on one day, indexed for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from consent import rows
+from consent.rows import ANY
+from schemas.identifiers import DataCategory, OriginMark, UnitCode
+
+Route = tuple[str, UnitCode, UnitCode]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueDay:
+    """What counts on one day. Read-only; made by `Catalogue.as_of`."""
+
+    units: Mapping[UnitCode, rows.UnitRow]
+    categories: Mapping[DataCategory, rows.CategoryRow]
+    purposes: Mapping[str, rows.PurposeRow]
+    routes: Mapping[Route, rows.NecessityRow]
+    """The one row that counts for purpose, sender and recipient: the one with the most explicit unit codes."""
+    named_recipients: frozenset[tuple[str, str]]
+    purposes_with_rows: frozenset[str]
+    grounds: Mapping[tuple[str, rows.Regime, str, str], rows.GroundRow]
+    consent_only: tuple[rows.ConsentOnlyRow, ...]
+    sent_marks: Mapping[tuple[UnitCode, DataCategory], frozenset[OriginMark]]
+    received_marks: Mapping[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]]
+    """Default marks of an item, by its sender; and of a received one, by the unit it came from (None: unknown)."""
+    locks: Mapping[OriginMark, rows.LockRow]
+    keys: tuple[rows.KeyRow, ...]
+    deletions: frozenset[str]
+    reasons: frozenset[str]
+    collection_norms: tuple[rows.CollectionNormRow, ...]
+    parameters: Mapping[str, int]
+    conditions: Mapping[str, rows.ConditionRow]
+    codes: Mapping[tuple[str, str], rows.CodeRow]
+    gates: Mapping[str, rows.GateRow]
+    duties: tuple[rows.DutyRow, ...]
+    switches: frozenset[str]
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        necessity: tuple[rows.NecessityRow, ...],
+        default_marks: tuple[rows.DefaultMarkRow, ...],
+        units: Mapping[UnitCode, rows.UnitRow],
+        categories: Mapping[DataCategory, rows.CategoryRow],
+        **rest: Any,  # noqa: ANN401  the other tables, handed through by name
+    ) -> CatalogueDay:
+        """Index the rows of a day."""
+        marks = {
+            (unit, category.code): _marks(default_marks, unit, category, received=False)
+            for unit in units
+            for category in categories.values()
+        }
+        received = {
+            (unit, category.code): _marks(default_marks, unit, category, received=True)
+            for unit in (None, *units)
+            for category in categories.values()
+        }
+        return cls(
+            units=units,
+            categories=categories,
+            routes=MappingProxyType(_routes(necessity, units)),
+            named_recipients=frozenset((row.purpose, row.recipient) for row in necessity),
+            purposes_with_rows=frozenset(row.purpose for row in necessity),
+            sent_marks=MappingProxyType(marks),
+            received_marks=MappingProxyType(received),
+            **rest,
+        )
+
+
+def matching(pattern: str, units: Mapping[UnitCode, rows.UnitRow]) -> Iterable[UnitCode]:
+    """Return the units that a unit code of a row stands for: itself, or with ``*`` every social authority."""
+    if pattern == ANY:
+        return [unit for unit, row in units.items() if row.social]
+    return [unit for unit in units if unit == pattern]
+
+
+def precision(row: rows.NecessityRow) -> int:
+    """Count the explicit unit codes of a row."""
+    return (row.sender != ANY) + (row.recipient != ANY)
+
+
+def _routes(
+    necessity: tuple[rows.NecessityRow, ...], units: Mapping[UnitCode, rows.UnitRow]
+) -> dict[Route, rows.NecessityRow]:
+    found: dict[Route, rows.NecessityRow] = {}
+    for row in sorted(necessity, key=precision):
+        for sender in matching(row.sender, units):
+            for recipient in matching(row.recipient, units):
+                found[row.purpose, sender, recipient] = row
+    return found
+
+
+def _marks(
+    table: tuple[rows.DefaultMarkRow, ...], unit: UnitCode | None, category: rows.CategoryRow, *, received: bool
+) -> frozenset[OriginMark]:
+    return frozenset(
+        row.mark
+        for row in table
+        if row.sender in (ANY, unit)
+        and (received or not row.received_only)
+        and (category.code in row.categories or category.klass in row.classes or not (row.categories or row.classes))
+    )

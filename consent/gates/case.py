@@ -1,0 +1,168 @@
+"""What every gate looks at and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from consent import consents as declared
+from consent.catalogue_day import CatalogueDay
+from consent.consents import Circumstances, Consent
+from consent.decision import Missing, RefusalKind
+from consent.facts import Item, Objection, PersonFacts, TransferFacts
+from consent.rows import CategoryClass, NecessityRow, PurposeRow, UnitRow
+from schemas.identifiers import Mode, OriginMark
+
+SENDER = "sender"
+RECIPIENT = "recipient"
+SILENT_MARKS = frozenset({OriginMark.STRITTIG, OriginMark.DRITTER})
+"""Marks that go beside another one and change nothing of the outcome (settled reading B)."""
+REQUESTED = frozenset({Mode.ERSUCHEN, Mode.ABRUF})
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The whole case ends here. `kind` None: the kind of the code's row."""
+
+    code: str
+    kind: RefusalKind | None = None
+    missing: tuple[Missing, ...] = ()
+    norms: tuple[str, ...] = ()
+    rests_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """One item falls, the case goes on."""
+
+    item: Item
+    code: str
+    norms: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    rests_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate's answer: a stop, falling items, or a pass on `norms`; `asked` False = the gate had nothing to ask."""
+
+    asked: bool = True
+    stop: Stop | None = None
+    falls: tuple[Fall, ...] = ()
+    norms: tuple[str, ...] = ()
+    rests_on: str | None = None
+
+
+NOT_ASKED = Verdict(asked=False)
+
+
+@dataclass(slots=True)
+class Case:
+    """One transfer on its way through the gates. `kept` is what has not fallen yet; only the engine sets it."""
+
+    facts: TransferFacts
+    day: CatalogueDay
+    on: date
+    switches: frozenset[str]
+    sender: UnitRow
+    recipient: UnitRow
+    purpose: PurposeRow
+    row: NecessityRow | None
+    internal: bool
+    """Sender and recipient are one controller (settled reading C 5)."""
+    kept: tuple[Item, ...]
+    persons: dict[str, PersonFacts]
+    consents: dict[str, tuple[Consent, ...]]
+    """By person, in the order of their ids, so that the order of the facts does not matter."""
+    relied: set[str] = field(default_factory=set)
+    """Ids of the consents that opened or carried something."""
+    _faults: dict[int, str | None] = field(default_factory=dict)
+
+    @property
+    def obligation(self) -> bool:
+        """The row is MUSS (`pflicht`): of the route, or of its purpose."""
+        return self.purpose.pflicht or (self.row is not None and self.row.pflicht)
+
+    @property
+    def requested(self) -> bool:
+        """Requested or retrieved: the recipient collects (settled reading C 18)."""
+        return self.facts.mode in REQUESTED
+
+    def klass(self, item: Item) -> CategoryClass:
+        """Return the sensitivity class of an item."""
+        return self.day.categories[item.category].klass
+
+    def circumstances(self, person: str) -> Circumstances:
+        """Return what a declaration of this person is judged against."""
+        facts, figures = self.facts, self.day.parameters
+        known = self.persons.get(person)
+        return Circumstances(
+            purpose=facts.purpose,
+            recipient=facts.recipient.instance,
+            on=self.on,
+            age=None if known is None else known.age,
+            sole_custody=facts.declarations.sorge == "allein",
+            carer_covers=facts.declarations.betreuer_aufgabenkreis is True,
+            insight_age=figures["EINSICHT_ALTER"],
+            adult_age=figures["VOLLJAEHRIG_ALTER"],
+            default_months=figures["EINWILLIGUNG_MONATE"],
+            health_form=bool(figures.get("EINWILLIGUNG_GESUNDHEIT_FORM")),
+            one_parent_for_e="SORGE_EIN_ELTERNTEIL_KLASSE_E" in self.switches,
+        )
+
+    def fault(self, consent: Consent) -> str | None:
+        """Return the first case-wide fault of a consent, None where it is valid for purpose, recipient and day."""
+        key = id(consent)
+        if key not in self._faults:
+            self._faults[key] = declared.fault(consent, self.circumstances(consent.person))
+        return self._faults[key]
+
+    def item_fault(self, consent: Consent, item: Item) -> str | None:
+        """Return the first fault of a consent for this item, case-wide ones first; naming is not asked here."""
+        if whole := self.fault(consent):
+            return whole
+        return declared.item_fault(consent, self.klass(item), self.circumstances(item.person))
+
+    def covering(self, item: Item) -> tuple[Consent, ...]:
+        """Return the valid consents of the item's own person that name its category."""
+        return tuple(
+            consent
+            for consent in self.consents.get(item.person, ())
+            if consent.names(item.category) and self.item_fault(consent, item) is None
+        )
+
+    def rely(self, consent: Consent) -> Consent:
+        """Note that something rests on this consent, and hand it back."""
+        self.relied.add(consent.id)
+        return consent
+
+    def concerned(self) -> tuple[str, ...]:
+        """Return the persons of whom items are left, in the order of the message."""
+        return tuple(dict.fromkeys(item.person for item in self.kept))
+
+    def objections(self, item: Item | None = None) -> tuple[Objection, ...]:
+        """Return the objections dated on or before the day; with an item, those of its person or of the case."""
+        return tuple(
+            objection
+            for objection in self.facts.objections
+            if objection.date <= self.on and (item is None or objection.person in {None, item.person})
+        )
+
+
+def marks(case: Case, item: Item) -> frozenset[OriginMark]:
+    """Return the origin marks that count: the declared ones, else the default (settled reading B)."""
+    declared_marks = item.marks - SILENT_MARKS
+    return declared_marks or case.day.sent_marks[case.sender.code, item.category]
+
+
+def travelling(case: Case, item: Item) -> frozenset[OriginMark]:
+    """Return the marks under which a received item came: declared, else the default of the unit it came from (C 11)."""
+    origin = item.received or case.facts.declarations.received
+    if origin.ursprungsmarke is None or origin.ursprungsmarke in SILENT_MARKS | {OriginMark.EMPFANGEN}:
+        return case.day.received_marks[origin.ursprung, item.category]
+    return frozenset({origin.ursprungsmarke})
+
+
+def missing(field_name: str, by: str) -> tuple[Missing, ...]:
+    """Name one declaration that is missing, and the side that has to give it."""
+    return (Missing(field_name, by),)

@@ -1,0 +1,98 @@
+"""G7 COLLECTION: data are asked of the person first; the recipient of a request collects."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from consent.facts import FirstCollection
+from consent.gates.case import NOT_ASKED, RECIPIENT, Case, Stop, Verdict, missing
+from consent.norm import Norm, UnparsableNorm
+
+ABSENT = "ERSTERHEBUNG_FEHLT"
+
+
+def collection(case: Case) -> Verdict:
+    """G7: on a request or retrieval, the recipient has asked the person first, or says why it need not.
+
+    Norm: SGB X § 67a Abs. 2, SGB VIII § 62 Abs. 2, 3. Reading C 18: asked of social authorities alone; nothing recorded
+    is incomplete; each status has its own proof; not tried or not applicable is no reason.
+    """
+    if not case.requested or not case.recipient.social:
+        return NOT_ASKED
+    record = case.facts.first_collection
+    if record is None:
+        return _lacks("first_collection")
+    if record.status == "VERSUCHT_FRUCHTLOS":
+        return _tried(case, record)
+    if record.status == "UNVERHAELTNISMAESSIG":
+        return _disproportionate(case, record)
+    if record.status == "RECHTSNORM":
+        return _by_norm(case, record)
+    if record.status == "AUFGABENART":
+        return _passed(case, by_task=True) if _task_needs_others(case) else _absent()
+    if record.status == "EINWILLIGUNG":
+        return _by_consent(case)
+    return _absent()
+
+
+def _tried(case: Case, record: FirstCollection) -> Verdict:
+    """Asked with a deadline that has passed and gave at least the days of the rule."""
+    if record.asked is None or record.deadline is None:
+        return _lacks("asked" if record.asked is None else "deadline")
+    least = timedelta(days=case.day.parameters["ERSTERHEBUNG_FRIST_TAGE"])
+    if record.deadline >= case.on or record.deadline - record.asked < least:
+        return Verdict(stop=Stop("ERSTERHEBUNG_FRIST", missing=missing("deadline", RECIPIENT)))
+    return _passed(case)
+
+
+def _disproportionate(case: Case, record: FirstCollection) -> Verdict:
+    """One of the reason codes; that it is quicker, or digital anyway, is none."""
+    if record.reason_code is None:
+        return _lacks("reason_code")
+    return _passed(case) if record.reason_code in case.day.reasons else _absent()
+
+
+def _by_norm(case: Case, record: FirstCollection) -> Verdict:
+    """Ask for a norm of the list that belongs to this transfer."""
+    if record.norm is None:
+        return _lacks("norm")
+    try:
+        named = Norm.parse(record.norm)
+    except UnparsableNorm:
+        return _absent()
+    for row in case.day.collection_norms:
+        if row.recipient is case.recipient.code and named.lies_in(Norm.parse(row.norms[0])):
+            return Verdict(norms=row.norms)
+    return _absent()
+
+
+def _task_needs_others(case: Case) -> bool:
+    """Tell whether the task by its nature asks others: an SGB VIII recipient, or a sender outside § 35 SGB I."""
+    return case.recipient.controller == "SGB8" or not case.sender.par35
+
+
+def _by_consent(case: Case) -> Verdict:
+    """Every person of whom items are left has a valid consent that names at least one of them."""
+    recorded: list[str] = []
+    for person in case.concerned():
+        found = [consent for item in case.kept if item.person == person for consent in case.covering(item)]
+        if not found:
+            return _absent()
+        chosen = case.rely(min(found, key=lambda consent: consent.id))
+        recorded += [chosen.recorded_by] if chosen.recorded_by else []
+    return Verdict(norms=("DSGVO Art. 6 Abs. 1 Buchst. a",), rests_on=min(recorded, default=None))
+
+
+def _passed(case: Case, *, by_task: bool = False) -> Verdict:
+    if case.recipient.controller == "SGB8":
+        return Verdict(norms=("SGB VIII § 62 Abs. 3 Nr. 2",) if by_task else ("SGB VIII § 62 Abs. 3 Nr. 3",))
+    number = "Nr. 1" if case.sender.par35 else "Nr. 2"
+    return Verdict(norms=(f"SGB X § 67a Abs. 2 Satz 2 {number}",))
+
+
+def _lacks(field: str) -> Verdict:
+    return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing(field, RECIPIENT)))
+
+
+def _absent() -> Verdict:
+    return Verdict(stop=Stop(ABSENT, missing=missing("first_collection", RECIPIENT)))

@@ -1,0 +1,31 @@
+"""G9 MODE: retrieval, regular delivery and bulk need a registered procedure."""
+
+from __future__ import annotations
+
+from consent.gates.case import NOT_ASKED, Case, Fall, Stop, Verdict
+from schemas.declarations import RegisteredProcedure
+from schemas.identifiers import Mode
+
+NOT_REGISTERED = "VERFAHREN_NICHT_REGISTRIERT"
+
+
+def mode(case: Case) -> Verdict:
+    """G9: an active entry in the register of procedures, approved (retrieval), the LDI told, listing the categories.
+
+    Norm: SGB X § 79, DSG NRW § 6. Reading C 20: asked on ABRUF, REGELMAESSIG, and above the bound of persons.
+    """
+    declarations = case.facts.declarations
+    bulk = (declarations.anzahl_personen or 0) > case.day.parameters["MASSEN_PERSONEN"]
+    if case.facts.mode not in {Mode.ABRUF, Mode.REGELMAESSIG} and not bulk:
+        return NOT_ASKED
+    entry = declarations.verfahren
+    if entry is None or not _in_order(case, entry):
+        return Verdict(stop=Stop(NOT_REGISTERED))
+    falls = tuple(Fall(item, NOT_REGISTERED) for item in case.kept if item.category not in entry.kategorien)
+    return Verdict(falls=falls, norms=case.day.gates["G9"].norms)
+
+
+def _in_order(case: Case, entry: RegisteredProcedure) -> bool:
+    told = entry.ldi_unterrichtet is not None and entry.ldi_unterrichtet <= case.on
+    approved = entry.genehmigt is True or case.facts.mode is not Mode.ABRUF
+    return bool(entry.verfahren_id) and entry.status == "AKTIV" and told and approved

@@ -1,0 +1,113 @@
+"""Norms as values: read in both notations of the field, printed in one (``SGB X § 67d Abs. 1 Satz 2``)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_STATUTE = r"(?:SGB [IVX]+|DSG NRW|[A-ZÄÖÜ][A-Za-zÄÖÜäöüß]+)"
+_NUMBER = r"\d+[a-z]?"
+_PARAGRAPHS = rf"{_NUMBER}(?:-{_NUMBER})?"
+_PRINTED = re.compile(rf"(?P<statute>{_STATUTE})(?: (?P<sign>§§?|Art\.) (?P<paragraph>{_PARAGRAPHS})(?P<rest>.*))?")
+_CITED = re.compile(rf"(?P<sign>§§?|Art\.) ?(?P<paragraph>{_PARAGRAPHS})(?P<rest>.*?) (?P<statute>{_STATUTE})")
+_PLACES = (
+    ("absatz", "Abs. ", rf"\(({_NUMBER})\)|Abs\. ({_NUMBER})"),
+    ("satz", "Satz ", r"S\. (\d+)|Satz (\d+)"),
+    ("nummer", "Nr. ", rf"Nr\. ({_NUMBER})"),
+    ("buchstabe", "Buchst. ", r"Buchst\. ([a-z]{1,2})\b|([a-z])\b"),
+    ("halbsatz", "Halbsatz ", r"HS (\d)|Halbsatz (\d)"),
+    ("alternative", "Alt. ", r"A(\d)|Alt\. (\d)"),
+)
+_REST = tuple((name, re.compile(rf"\s*(?:{pattern})")) for name, _, pattern in _PLACES)
+_LOOSE_STATUTE = re.compile(rf"^\s*({_STATUTE}) (?=§|Art\.)|(?<=[\d\w).]) ({_STATUTE})(?:\s+analog)?\s*(?:\(.*\))?\s*$")
+_BARE_STATUTE = re.compile(rf"^({_STATUTE})(?:\s*\(.*\))?$")
+_BELOW = re.compile(r"\([^)]*\)|(?:S\.|Satz|Nr\.|Abs\.|HS|Halbsatz|Alt\.|A|Buchst\.)\s*\d+[a-z]?")
+
+
+class UnparsableNorm(ValueError):
+    """The text is no norm in either notation. The text itself is not repeated: it may come from a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """One place in a statute; a statute alone has an empty `paragraph`."""
+
+    statute: str
+    paragraph: str = ""
+    article: bool = False
+    absatz: str = ""
+    satz: str = ""
+    nummer: str = ""
+    buchstabe: str = ""
+    halbsatz: str = ""
+    alternative: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Norm:
+        """Read ``SGB X § 69 Abs. 1 Nr. 1 Alt. 3`` or ``§ 69(1) Nr. 1 A3 SGB X``. Raises `UnparsableNorm`."""
+        match = _PRINTED.fullmatch(text) or _CITED.fullmatch(text)
+        if match is None:
+            raise UnparsableNorm("eine Norm heißt z. B. „SGB X § 69 Abs. 1 Nr. 1“ oder „§ 69(1) Nr. 1 SGB X“")
+        places = _places(match["rest"] or "")
+        return cls(match["statute"], match["paragraph"] or "", (match["sign"] or "").startswith("Art"), **places)
+
+    def __str__(self) -> str:
+        if not self.paragraph:
+            return self.statute
+        sign = "Art." if self.article else "§§" if "-" in self.paragraph else "§"
+        values = ((label, getattr(self, name)) for name, label, _ in _PLACES)
+        return f"{self.statute} {sign} {self.paragraph}" + "".join(
+            f" {label}{value}" for label, value in values if value
+        )
+
+    def lies_in(self, wider: Norm) -> bool:
+        """Whether this norm is `wider` or a part of it: every place that `wider` names is the same here."""
+        mine, its = ((n.statute, n.paragraph, *(getattr(n, name) for name, _, _ in _PLACES)) for n in (self, wider))
+        return all(a == b or not b for a, b in zip(mine, its, strict=True))
+
+
+def _places(rest: str) -> dict[str, str]:
+    """Read what follows the paragraph; anything left over is no norm."""
+    found: dict[str, str] = {}
+    position = 0
+    for name, pattern in _REST:
+        if match := pattern.match(rest, position):
+            found[name] = next(group for group in match.groups() if group)
+            position = match.end()
+    if rest[position:].strip():
+        raise UnparsableNorm("nach Absatz, Satz, Nummer, Buchstabe, Halbsatz und Alternative steht noch etwas")
+    return found
+
+
+def paragraphs(text: str) -> frozenset[tuple[str, str]]:
+    """Statute and paragraph of each norm that a free citation names, as (``SGB X``, ``69``).
+
+    Ranges are spelled out; a statute without a paragraph gives an empty one. Without a statute there is nothing.
+    """
+    text = text.strip()
+    if bare := _BARE_STATUTE.match(text):
+        return frozenset({(bare[1], "")})
+    match = _LOOSE_STATUTE.search(text)
+    if match is None:
+        return frozenset()
+    statute = match[1] or match[2]
+    body = _BELOW.sub(" ", text[match.end() :] if match[1] else text[: match.start()])
+    return frozenset((statute, number) for number in _numbers(body))
+
+
+def _numbers(body: str) -> list[str]:
+    numbers = re.findall(rf"{_NUMBER}(?:\s*-\s*{_NUMBER})?", body)
+    spelled = []
+    for number in numbers:
+        first, _, last = (part.strip() for part in number.partition("-"))
+        if first.isdigit() and last.isdigit():
+            spelled += [str(n) for n in range(int(first), int(last) + 1)]
+        else:
+            spelled += [first, *([last] if last else [])]
+    return spelled
+
+
+def same_paragraph(one: str, other: str) -> bool:
+    """Whether two citations share a statute and paragraph; a statute cited alone shares all of its paragraphs."""
+    mine, its = paragraphs(one), paragraphs(other)
+    return any(a == b and (x == y or not x or not y) for a, x in mine for b, y in its)
