@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -42,14 +43,14 @@ async def record(connection: AsyncConnection, gateway: Gateway, caller: Caller, 
     requester, now = caller.as_instance(), gateway.clock()
     digest = body_hash(gateway.keys, requester, body)
     if (known := await _known(connection, requester, body.kennung, digest)) is not None:
-        return known
+        return first_answer(known)
     await _check(connection, gateway, requester, body)
     person = body.person.keys(gateway.keys, requester).stored if body.person else None
     case = gateway.keys.case_key(requester, body.aktenzeichen) if body.aktenzeichen else None
     values: dict[str, Any] = {"id": str(uuid4()), "requester": requester, "pseudonym": person, "case_key": case}
     values |= {"recorded_at": now, "body_hash": digest} | _declared(body)
     if not await repository.insert_ersuchen(connection, values, _sealed(gateway.keys, values["id"], body)):
-        return await _lost_race(connection, requester, body.kennung, digest)
+        return first_answer(await _lost_race(connection, requester, body.kennung, digest))
     (row,) = await repository.ersuchen_by_ids(connection, [values["id"]])
     data = {"purpose": row.purpose, "norm": row.norm, "categories": sorted(row.categories)}
     data |= {"collection": row.first_collection.status, "deadline": row.deadline.isoformat()}
@@ -85,6 +86,11 @@ async def visible(connection: AsyncConnection, caller: Caller, ersuchen_id: str)
         if instance in (row.requester, row.addressee):
             return row
     raise ProblemError("not-found", "Unter dieser Kennung ist hier nichts aufgezeichnet.")
+
+
+def first_answer(row: ErsuchenRow) -> ErsuchenRow:
+    """Return the record as it was when it was made: a repetition gets the first answer, whatever came after."""
+    return replace(row, closed_on=None, closing_reason=None)
 
 
 async def shown(connection: AsyncConnection, keys: Keys, caller: Caller, row: ErsuchenRow) -> ErsuchenOut:

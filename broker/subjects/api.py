@@ -46,12 +46,16 @@ class StopPage(BaseModel):
 
 @router.post("/objections", status_code=201, summary="Widerspruch, Opt-out, Verweigerung, Schutzanschrift aufzeichnen")
 async def post_objection(body: StopIn, shared: TheGateway, who: TheCaller, changed: TheHook) -> StopOut:
-    """Record a stop; it works at once, also on transfers that are not handed over yet."""
+    """Record a stop; it works at once, also on transfers that are not handed over yet.
+
+    The same body under the same `kennung` gets the first answer again, whatever came after.
+    """
     async with shared.db.writing() as connection:
         stop_id, event = await record_stop(connection, shared, who, body)
         if event is not None:
             await changed(connection, event)
-        return _shown(await visible_stop(connection, who, stop_id))
+        shown = _shown(await visible_stop(connection, who, stop_id))
+    return shown.model_copy(update={"beendet_am": None, "beendet_grund": None})
 
 
 @router.post("/objections/{stop_id}/end", summary="Einen eigenen Eintrag beenden")

@@ -34,6 +34,9 @@ def subject_changed(request: Request) -> SubjectChanged:
     return hook
 
 
-def state_keys(controller: str, pseudonym: str, case_key: str | None) -> list[Key]:
-    """Return the rows of `subject_state` that an event about the person raises."""
-    return [(controller, key) for key in (pseudonym, case_key) if key is not None]
+def state_keys(controller: str, pseudonym: str, case_key: str | None, *, owner: str | None = None) -> list[Key]:
+    """Return the rows of `subject_state` that an event about the person raises.
+
+    `owner`: under whose keys the pseudonym is, where that is not the controller (register of protected addresses).
+    """
+    return [(owner or controller, pseudonym), *([(controller, case_key)] if case_key is not None else [])]

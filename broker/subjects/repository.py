@@ -120,12 +120,6 @@ async def stops_for(
     return [_stop_row(row, frozenset(hits[row.id]), exact, case_keys) for row in ordered]
 
 
-async def shelter_controllers(connection: AsyncConnection, on: date) -> frozenset[str]:
-    """Return the controllers that hold a protected address live on the day."""
-    query = select(Stop.controller).where(Stop.kind == StopKind.SCHUTZANSCHRIFT.value, live(on)).distinct()
-    return frozenset((await connection.execute(query)).scalars())
-
-
 async def insert_stop(connection: AsyncConnection, values: dict[str, Any], near: Iterable[str]) -> bool:
     """Record a stop and its near keys; False where its `kennung` has been used in the meantime."""
     await insert_ignore(connection, Stop, [values])

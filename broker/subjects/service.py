@@ -17,10 +17,10 @@ from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
 from broker.subjects import repository
 from broker.subjects.checks import check_instances, check_purpose, not_after, refuse_wildcards
-from broker.subjects.events import SubjectEvent
+from broker.subjects.events import SubjectEvent, state_keys
 from broker.subjects.models import StopKind
 from broker.subjects.person import PersonIn, body_hash
-from broker.subjects.state import Key, raise_numbers
+from broker.subjects.state import raise_numbers
 from consent.consents import GivenBy
 
 
@@ -65,7 +65,7 @@ async def record_stop(
     keys = body.person.keys(gateway.keys, owner)
     case = gateway.keys.case_key(controller, body.aktenzeichen) if body.aktenzeichen else None
     values = _values(body, controller, digest) | {"pseudonym": keys.stored, "case_key": case, "recorded_at": now}
-    await raise_numbers(connection, _state_keys(owner, controller, keys.stored, case))
+    await raise_numbers(connection, state_keys(controller, keys.stored, case, owner=owner))
     if not await repository.insert_stop(connection, values, keys.stored_near):
         return await _lost_race(connection, controller, body.kennung, digest), None
     await log.append(connection, [_recorded(values, caller, body.aufgenommen_von)], now)
@@ -81,7 +81,7 @@ async def end_stop(connection: AsyncConnection, gateway: Gateway, caller: Caller
     controller, now = caller.as_instance(), gateway.clock()
     row = await visible_stop(connection, caller, stop_id)
     owner = key_owner(StopKind(row.kind), controller)
-    await raise_numbers(connection, _state_keys(owner, controller, row.pseudonym, row.case_key))
+    await raise_numbers(connection, state_keys(controller, row.pseudonym, row.case_key, owner=owner))
     row = await visible_stop(connection, caller, stop_id)
     if row.ended_on is not None:
         return
@@ -98,10 +98,6 @@ async def end_stop(connection: AsyncConnection, gateway: Gateway, caller: Caller
 def key_owner(kind: StopKind, controller: str) -> str:
     """Return under whose keys a stop is found: a protected address under those of the register over all controllers."""
     return repository.SHELTER_REGISTER if kind is StopKind.SCHUTZANSCHRIFT else controller
-
-
-def _state_keys(owner: str, controller: str, pseudonym: str, case_key: str | None) -> list[Key]:
-    return [(owner, pseudonym), *([(controller, case_key)] if case_key is not None else [])]
 
 
 async def visible_stop(connection: AsyncConnection, caller: Caller, stop_id: str) -> Any:  # noqa: ANN401 - a Row

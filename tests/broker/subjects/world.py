@@ -94,7 +94,7 @@ def app(gateway: Gateway, events: list[SubjectEvent]) -> FastAPI:
 
 @pytest.fixture
 def acting(app: FastAPI) -> As:
-    """Give a way to act as an instance: ``async with acting(JOBCENTER) as client``."""
+    """Give a way to act as an instance, for ``async with``."""
 
     @asynccontextmanager
     async def client(instance: str) -> AsyncIterator[httpx.AsyncClient]:

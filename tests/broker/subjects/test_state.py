@@ -1,0 +1,84 @@
+"""The number of a person's state: begins at 0, rises by one with each event, and is counted once by each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import ClauseElement, Connection, Select, event
+from sqlalchemy.dialects import postgresql
+
+from broker.gateway import Gateway
+from broker.subjects import state
+
+ONE, OTHER = ("a:B", "1:aa"), ("a:C", "1:aa")
+
+
+async def test_missing_rows_begin_at_zero(gateway: Gateway) -> None:
+    """Locking a person that nothing was ever recorded about gives 0, and keys are answered each once."""
+    async with gateway.db.writing() as connection:
+        assert await state.lock_shared(connection, [ONE, OTHER, ONE]) == {ONE: 0, OTHER: 0}
+        assert await state.lock_shared(connection, []) == {}
+
+
+async def test_raising_counts_for_that_person_at_that_controller(gateway: Gateway) -> None:
+    """Raising one key leaves the same pseudonym at another controller, and another's at this one, alone."""
+    async with gateway.db.writing() as connection:
+        assert await state.raise_number(connection, *ONE) == 1
+        assert await state.raise_numbers(connection, [ONE, ("a:B", "1:bb")]) == {ONE: 2, ("a:B", "1:bb"): 1}
+    async with gateway.db.writing() as connection:
+        assert await state.lock_shared(connection, [ONE, OTHER, ("a:B", "1:bb")]) == {
+            ONE: 2,
+            OTHER: 0,
+            ("a:B", "1:bb"): 1,
+        }
+
+
+async def test_many_keys_at_once(gateway: Gateway) -> None:
+    """More keys than one statement takes are locked all the same."""
+    keys = [("a:B", f"1:{number}") for number in range(state.CHUNK + 7)]
+    async with gateway.db.writing() as connection:
+        assert set((await state.raise_numbers(connection, keys)).values()) == {1}
+        assert len(await state.lock_shared(connection, keys)) == len(keys)
+
+
+async def test_no_raise_is_lost_among_concurrent_ones(gateway: Gateway) -> None:
+    """Forty transactions at once raise a number by forty, and each sees one of its own."""
+
+    async def once() -> int:
+        async with gateway.db.writing() as connection:
+            return await state.raise_number(connection, *ONE)
+
+    assert sorted(await asyncio.gather(*(once() for _ in range(40)))) == list(range(1, 41))
+
+
+async def test_a_rolled_back_event_raises_nothing(gateway: Gateway) -> None:
+    """An event that fails leaves the number as it was."""
+
+    async def fail() -> None:
+        async with gateway.db.writing() as connection:
+            await state.raise_number(connection, *ONE)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with gateway.db.writing() as connection:
+        assert await state.lock_shared(connection, [ONE]) == {ONE: 0}
+
+
+async def test_rows_are_locked_in_one_order(gateway: Gateway) -> None:
+    """Deciding locks FOR SHARE and events FOR UPDATE, in one order for all: no two wait for each other."""
+    seen: list[Select[Any]] = []
+
+    def listen(_: Connection, statement: ClauseElement, *__: object) -> None:
+        if isinstance(statement, Select):
+            seen.append(statement)
+
+    event.listen(gateway.db.engine.sync_engine, "before_execute", listen)
+    async with gateway.db.writing() as connection:
+        await state.lock_shared(connection, [OTHER, ONE])
+        await state.raise_numbers(connection, [OTHER, ONE])
+    order = "ORDER BY subject_state.controller, subject_state.pseudonym "
+    texts = [str(statement.compile(dialect=postgresql.dialect())) for statement in seen]
+    assert [text.partition(order)[2] for text in texts] == ["FOR SHARE", "FOR UPDATE"]
