@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.models import AuditEntry, AuditSide
 from broker.clock import timestamp
-from schemas.canonical import canonical
+from schemas.canonical import canonical_json
 
 SALT_BYTES = 16
 LEAF_PREFIX = b"\x00"
@@ -28,7 +28,7 @@ def commitment(salt: bytes, value: str) -> str:
 
 def leaf_hash(entry: dict[str, Any]) -> bytes:
     """Return the leaf hash (RFC 6962, section 2.1) of an entry's canonical bytes (RFC 8785)."""
-    return sha256(LEAF_PREFIX + canonical(entry)).digest()
+    return sha256(LEAF_PREFIX + canonical_json(entry)).digest()
 
 
 def hashed_part(row: dict[str, Any]) -> dict[str, Any]:

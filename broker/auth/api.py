@@ -72,7 +72,8 @@ async def token(request: Request, response: Response, gateway: Annotated[Gateway
     """Exchange a client's signed assertion for an access token."""
     form = await _form(request)
     if form.get("grant_type") != GRANT_TYPE:
-        raise _bad_request("unsupported_grant_type", "grant_type", f"Hier gibt es nur {GRANT_TYPE}.")
+        error = "unsupported_grant_type" if "grant_type" in form else "invalid_request"
+        raise _bad_request(error, "grant_type", f"Hier gibt es nur {GRANT_TYPE}.")
     if form.get("client_assertion_type") != ASSERTION_TYPE:
         raise _bad_request("invalid_request", "client_assertion_type", f"Der Wert ist {ASSERTION_TYPE}.")
     try:

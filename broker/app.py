@@ -1,0 +1,133 @@
+"""The HTTP service: one composition root, given everything it uses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker import problems
+from broker.audit.api import router as audit_router
+from broker.auth.api import router as auth_router
+from broker.auth.dependencies import caller
+from broker.consents.api import router as consents_router
+from broker.db import insert_ignore
+from broker.delivery import intake, worker
+from broker.delivery.api import router as delivery_router
+from broker.delivery.in_flight import look_again
+from broker.directory.api import agencies_router
+from broker.gateway import Gateway
+from broker.language import router as language_router
+from broker.outbox import relay
+from broker.requests.api import router as requests_router
+from broker.subjects.api import router as objections_router
+from broker.subjects.events import SubjectEvent
+from broker.telemetry import router as health_router
+from broker.transfers.api import router as transfers_router
+from broker.transfers.batcher import Batcher
+from broker.transfers.models import CatalogueBytes
+from broker.transfers.service import submit_batch
+from broker.transport.base import Transport, TransportUnavailable
+
+HOUSEKEEPING_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+TITLE = "Amtsbrücke"
+DESCRIPTION = (
+    "Übermittelt Sozialdaten zwischen Jobcenter, Sozialamt und Jugendamt, wo das Gesetz es erlaubt, und belegt es. "
+    "Anmeldung: OAuth 2.0 client credentials mit private_key_jwt. Fehler: application/problem+json (RFC 9457)."
+)
+
+
+def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -> FastAPI:
+    """Put the service together. `roles`: relay and deliver run inside this process as well."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await keep_catalogue(gateway)
+        async with running(embedded_roles(gateway, transport) if roles else []):
+            yield
+
+    app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app.state.gateway = gateway
+    app.state.transport = transport
+    app.state.batcher = Batcher(partial(submit_batch, gateway), gateway.settings.batch_size)
+    app.state.subject_changed = partial(_subject_changed, gateway)
+    problems.install(app)
+    for router in (
+        auth_router,
+        transfers_router,
+        delivery_router,
+        consents_router,
+        objections_router,
+        requests_router,
+        agencies_router(caller),
+        language_router,
+        audit_router,
+        health_router,
+    ):
+        app.include_router(router)
+    return app
+
+
+async def _subject_changed(gateway: Gateway, connection: AsyncConnection, event: SubjectEvent) -> None:
+    await look_again(connection, gateway, event)
+
+
+async def keep_catalogue(gateway: Gateway) -> None:
+    """Keep the law in force under its fingerprint, so that every decision can be taken again on it."""
+    row = {
+        "fingerprint": gateway.catalogue.fingerprint,
+        "content": gateway.catalogue.source_bytes,
+        "first_used": gateway.clock(),
+    }
+    async with gateway.db.writing() as connection:
+        await insert_ignore(connection, CatalogueBytes, [row])
+
+
+def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[None]]:
+    """Return the relay and the delivery, ready to run beside the gateway."""
+    return [relay.run(gateway, transport), deliver(gateway, transport)]
+
+
+async def deliver(gateway: Gateway, transport: Transport) -> None:
+    """Run the delivery: read all topics of the directory, serve all channels."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(intake.run(gateway, transport))
+        group.create_task(worker.run(gateway))
+        group.create_task(keep_house(transport))
+
+
+async def keep_house(transport: Transport) -> None:
+    """Let the transport forget what everybody has read, until cancelled."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        with suppress(TransportUnavailable, SQLAlchemyError):
+            await transport.keep_house()
+
+
+@asynccontextmanager
+async def running(roles: list[Awaitable[None]]) -> AsyncIterator[None]:
+    """Run roles as tasks while the body runs; stop them at its end."""
+    tasks = [asyncio.ensure_future(role) for role in roles]
+    for task in tasks:
+        task.add_done_callback(_say_if_failed)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _say_if_failed(task: asyncio.Future[None]) -> None:
+    """Say loudly when a role ends by itself: it should not."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.critical("a role has stopped", extra={"error": type(fault).__name__})

@@ -1,0 +1,119 @@
+"""The officer's view of the evidence. Every look is itself an entry, with its reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from broker.audit.events import EVENTS, AuditEvent
+from broker.audit.log import append
+from broker.audit.queries import Search, entries, sides
+from broker.auth.caller import Caller, Role
+from broker.auth.dependencies import require
+from broker.errors import ProblemError, invalid
+from broker.gateway import Gateway, gateway
+from broker.pages import cursor_value
+
+router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
+
+Shared = Annotated[Gateway, Depends(gateway)]
+Officer = Annotated[Caller, Depends(require(Role.OFFICER))]
+
+#: What lies beside an entry of another controller's acting is its own: an officer sees it for the own side alone.
+SHARED_FIELDS = frozenset({"payload_digest", "message_id", "quittung_digest"})
+
+
+class Entry(BaseModel):
+    """One event. `side` holds what can be erased; it is empty where it was, or where it is another controller's."""
+
+    seq: int
+    id: str
+    at: datetime
+    event: str
+    title: str
+    actor: str
+    sender: str | None
+    recipient: str | None
+    reference: str | None
+    data: dict[str, Any]
+    commitments: dict[str, str]
+    leaf: str = Field(description="RFC 6962 leaf hash, hexadecimal")
+    side: dict[str, str]
+
+
+class Page(BaseModel):
+    """A page of the log; `next_cursor` is missing on the last."""
+
+    items: list[Entry]
+    next_cursor: str | None = None
+
+
+class Filters(BaseModel):
+    """Filters of a search; all that are given must hold."""
+
+    event: str | None = None
+    reference: str | None = Field(default=None, max_length=64, description="transfer, consent, stop or ersuchen id")
+    instance: str | None = Field(default=None, max_length=128, description="the other side, or an own instance")
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str = Field(min_length=10, max_length=500, description="why you look; it is recorded")
+    cursor: str | None = None
+    limit: int = Field(default=50, ge=1, le=500)
+
+    model_config = {"extra": "forbid"}
+
+
+@router.get("/events")
+async def get_events(shared: Shared, who: Officer, filters: Annotated[Filters, Query()]) -> Page:
+    """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown."""
+    search = _search(who, filters)
+    after = cursor_value(filters.cursor)
+    async with shared.db.writing() as connection:
+        await append(connection, [_look(who, filters)], shared.clock())
+        rows = await entries(connection, search, after, filters.limit)
+        beside = await sides(connection, [row.id for row in rows])
+    items = [_entry(row, beside.get(row.id, {}), search.agency) for row in rows]
+    return Page(items=items, next_cursor=str(rows[-1].seq) if len(rows) == filters.limit else None)
+
+
+def _search(who: Caller, filters: Filters) -> Search:
+    if who.agency is None:
+        raise ProblemError("wrong-role", "Dieser Zugang ist keiner Behörde zugeordnet.")
+    if filters.event is not None and filters.event not in EVENTS:
+        raise invalid("event", "Dieses Ereignis gibt es nicht.", sorted(EVENTS))
+    for field in ("since", "until"):
+        moment = getattr(filters, field)
+        if moment is not None and moment.tzinfo is None:
+            raise invalid(field, "Die Zeit braucht eine Zeitzone, z. B. 2026-01-31T08:00:00+01:00.")
+    return Search(who.agency, filters.event, filters.reference, filters.instance, filters.since, filters.until)
+
+
+def _look(who: Caller, filters: Filters) -> AuditEvent:
+    """Build the entry about the look; its reason may name a person and lies beside it."""
+    used = filters.model_dump(mode="json", exclude={"reason", "cursor"}, exclude_none=True)
+    side = {"client": who.client_id, "reason": filters.reason}
+    owner = f"{who.agency}:"
+    return AuditEvent("audit.read", who.actor, sender=owner, data={"filters": used}, side=side)
+
+
+def _entry(row: Any, side: dict[str, str], agency: str) -> Entry:  # noqa: ANN401 - a Row
+    own = str(row.actor).startswith((agency + ":", f"{Role.OFFICER.value}:{agency}"))
+    shown = {name: value for name, value in side.items() if own or name in SHARED_FIELDS}
+    return Entry(
+        seq=row.seq,
+        id=row.id,
+        at=row.at,
+        event=row.event,
+        title=EVENTS[row.event],
+        actor=row.actor,
+        sender=row.sender,
+        recipient=row.recipient,
+        reference=row.reference,
+        data=row.data,
+        commitments=row.commitments,
+        leaf=row.leaf.hex(),
+        side=shown,
+    )

@@ -1,0 +1,62 @@
+"""Queries of the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.audit.models import AuditEntry, AuditSide
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What an officer looks for. `agency`: whose officer; entries of its instances alone."""
+
+    agency: str
+    event: str | None = None
+    reference: str | None = None
+    instance: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def entries(connection: AsyncConnection, search: Search, after: int, limit: int) -> Sequence[Any]:
+    """Return entries in the order of the log."""
+    own = search.agency + ":"
+    query = (
+        select(AuditEntry)
+        .where(
+            or_(
+                AuditEntry.sender.startswith(own, autoescape=True),
+                AuditEntry.recipient.startswith(own, autoescape=True),
+            ),
+            AuditEntry.seq > after,
+        )
+        .order_by(AuditEntry.seq)
+        .limit(limit)
+    )
+    if search.event is not None:
+        query = query.where(AuditEntry.event == search.event)
+    if search.reference is not None:
+        query = query.where(AuditEntry.reference == search.reference)
+    if search.instance is not None:
+        query = query.where(or_(AuditEntry.sender == search.instance, AuditEntry.recipient == search.instance))
+    if search.since is not None:
+        query = query.where(AuditEntry.at >= search.since)
+    if search.until is not None:
+        query = query.where(AuditEntry.at < search.until)
+    return (await connection.execute(query)).all()
+
+
+async def sides(connection: AsyncConnection, entry_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what lies beside the entries: entry id → field → value. Empty where it was erased."""
+    query = select(AuditSide.entry_id, AuditSide.field, AuditSide.value).where(AuditSide.entry_id.in_(entry_ids))
+    found: dict[str, dict[str, str]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.entry_id, {})[row.field] = row.value
+    return found

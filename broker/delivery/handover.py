@@ -1,0 +1,63 @@
+"""The moment of handing over: the law is asked again, and only then the key opens the content. One transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
+from broker.crypto import SealBroken, unseal, unwrap
+from broker.delivery.repository import Waiting, lease
+from broker.gateway import Gateway
+from broker.lifecycle.progress import advance
+from broker.lifecycle.states import State
+from broker.transfers.again import decide_again
+
+CODES_OF_WITHDRAWAL = frozenset({"EINWILLIGUNG_WIDERRUFEN", "EINWILLIGUNG_VERWEIGERT", "WIDERSPRUCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A content that may be handed over now, until the lease ends."""
+
+    transfer: Waiting
+    content: bytes
+    leased_until: datetime
+
+
+async def release(
+    connection: AsyncConnection, gateway: Gateway, waiting: Waiting, actor: str, client: str
+) -> Released | None:
+    """Decide again on this day; open the content, lease it and note it, or end the transfer and return None."""
+    now = gateway.clock()
+    verdict = await decide_again(connection, gateway, waiting.id, "hand_over")
+    if not verdict.still_permitted:
+        end = State.WITHDRAWN if verdict.code in CODES_OF_WITHDRAWAL else State.RETURNED
+        if waiting.state is State.HANDING_OVER:
+            end = State.RETURNED
+        await advance(connection, [waiting.id], end, now, actor, verdict.shown_code(waiting.sender))
+        return None
+    content = open_content(gateway, waiting)
+    until = now + timedelta(seconds=gateway.settings.lease_seconds)
+    await lease(connection, waiting.id, until, waiting.attempts + 1)
+    if waiting.state is not State.HANDING_OVER:
+        await advance(connection, [waiting.id], State.HANDING_OVER, now, actor)
+    data = {"decision": verdict.decision_id, "attempt": waiting.attempts + 1}
+    event = AuditEvent(
+        "transfer.handing_over", actor, waiting.sender, waiting.recipient, waiting.id, data, {"client": client}
+    )
+    await append(connection, [event], now)
+    return Released(waiting, content, until)
+
+
+def open_content(gateway: Gateway, waiting: Waiting) -> bytes:
+    """Unwrap the key, unseal, and compare with the digest that was decided on. Raises `SealBroken`."""
+    _, wrapping_key = gateway.keys.sealing_key(waiting.recipient, waiting.sealing_kid)
+    content = unseal(waiting.sealed, unwrap(waiting.wrapped, wrapping_key), waiting.id)
+    if sha256(content).hexdigest() != waiting.digest:
+        raise SealBroken("the content is not the one that was decided on")
+    return content

@@ -1,0 +1,95 @@
+"""What happens to transfers on their way: a person's withdrawal or stop, the sender's recall, the end of their time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.delivery.notices import NoticeKind, notify
+from broker.delivery.repository import forget_sealed
+from broker.errors import ProblemError
+from broker.gateway import Gateway
+from broker.lifecycle.models import Transfer, TransferSubject
+from broker.lifecycle.progress import advance
+from broker.lifecycle.states import BEFORE_HANDOVER, State, sources
+from broker.subjects.events import SubjectEvent
+from broker.transfers.again import decide_again
+
+ACTOR = "broker:delivery"
+HANDED_OVER = (State.HANDING_OVER, State.DELIVERED, State.ACKNOWLEDGED, State.PROCESSED)
+NOTICE_DAYS = 90
+EXPIRY_BATCH = 200
+
+
+async def look_again(connection: AsyncConnection, gateway: Gateway, event: SubjectEvent) -> list[str]:
+    """Decide again about every transfer that the event may concern, in the event's transaction.
+
+    What may no longer pass ends at once where it is not handed over; otherwise its recipient gets a notice. Return the
+    ids of the transfers that were ended.
+    """
+    keys = [event.pseudonym, *event.near, *([event.case_key] if event.case_key else [])]
+    watched = [state.value for state in (*BEFORE_HANDOVER, *HANDED_OVER)]
+    query = (
+        select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
+        .join(TransferSubject, TransferSubject.transfer_id == Transfer.id)
+        .where(
+            TransferSubject.key.in_(keys),
+            Transfer.state.in_(watched),
+            Transfer.accepted_at > gateway.clock() - timedelta(days=NOTICE_DAYS),
+        )
+        .distinct()
+        .order_by(Transfer.id)
+    )
+    ended = []
+    for row in (await connection.execute(query)).all():
+        verdict = await decide_again(connection, gateway, row.id, "event")
+        if verdict.still_permitted:
+            continue
+        if State(row.state) in BEFORE_HANDOVER:
+            reason = verdict.shown_code(row.sender)
+            await advance(connection, [row.id], State.WITHDRAWN, gateway.clock(), ACTOR, reason)
+            await forget_sealed(connection, [row.id])
+            ended.append(row.id)
+        else:
+            await notify(connection, gateway, NoticeKind.WIDERRUF, row.id, row.sender, row.recipient)
+    return ended
+
+
+async def recall(connection: AsyncConnection, gateway: Gateway, transfer_id: str, sender: str) -> str | None:
+    """End a transfer that is not handed over (None), or send its recipient a recall (the notice's id).
+
+    Raises the problems ``not-found`` and ``state-conflict`` (it has ended otherwise).
+    """
+    query = select(Transfer.sender, Transfer.recipient, Transfer.state).where(Transfer.id == transfer_id)
+    row = (await connection.execute(query.with_for_update())).one_or_none()
+    if row is None or row.sender != sender:
+        raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
+    state = State(row.state)
+    if state is State.RECALLED:
+        return None
+    if state in BEFORE_HANDOVER:
+        await advance(connection, [transfer_id], State.RECALLED, gateway.clock(), sender)
+        await forget_sealed(connection, [transfer_id])
+        return None
+    if state in HANDED_OVER:
+        return await notify(connection, gateway, NoticeKind.RUECKRUF, transfer_id, row.sender, row.recipient)
+    allowed = sorted(s.value for s in (*BEFORE_HANDOVER, *HANDED_OVER))
+    text = f"Im Zustand {state.value} gibt es nichts zurückzurufen."
+    raise ProblemError("state-conflict", text, state=state.value, allowed=allowed)
+
+
+async def expire_due(gateway: Gateway) -> int:
+    """End transfers whose time is over, and delete what they carried; return how many."""
+    now = gateway.clock()
+    may_expire = [state.value for state in sources(State.EXPIRED)]
+    query = select(Transfer.id).where(Transfer.state.in_(may_expire), Transfer.expires_at <= now).limit(EXPIRY_BATCH)
+    async with gateway.db.reading() as connection:
+        due = list(await connection.scalars(query))
+    if not due:
+        return 0
+    async with gateway.db.writing() as connection:
+        moved = await advance(connection, due, State.EXPIRED, now, ACTOR)
+        await forget_sealed(connection, [m.transfer_id for m in moved])
+    return len(moved)

@@ -1,0 +1,39 @@
+"""Pull: an instance fetches what waits for it; fetching is the moment of handing over."""
+
+from __future__ import annotations
+
+from broker.delivery.handover import Released, release
+from broker.delivery.repository import next_waiting
+from broker.gateway import Gateway
+
+MAX_ENDED = 100
+
+
+async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> list[Released]:
+    """Lease and open up to `limit` messages, oldest first; what the law no longer lets pass ends and is left out."""
+    released: list[Released] = []
+    for _ in range(limit + MAX_ENDED):
+        if len(released) == limit:
+            break
+        async with gateway.db.writing() as connection:
+            waiting = await next_waiting(connection, gateway.clock(), recipient=recipient)
+            if waiting is None:
+                break
+            opened = await release(connection, gateway, waiting, recipient, client)
+        if opened is not None:
+            released.append(opened)
+    return released
+
+
+async def fetch_or_wait(
+    gateway: Gateway, recipient: str, client: str, limit: int, wait_seconds: float
+) -> list[Released]:
+    """Like `fetch`, waiting for the first message (long poll)."""
+    loop_end = wait_seconds
+    while True:
+        found = await fetch(gateway, recipient, client, limit)
+        if found or loop_end <= 0:
+            return found
+        pause = min(1.0, loop_end)
+        await gateway.inbox_filled.wait(pause)
+        loop_end -= pause

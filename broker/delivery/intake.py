@@ -1,0 +1,73 @@
+"""Read the agencies' topics; what arrived waits in `deliveries`, each transfer once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from broker.db import insert_ignore
+from broker.delivery.models import DeliveryRow
+from broker.directory.cache import directory_cache
+from broker.gateway import Gateway
+from broker.lifecycle.models import Transfer
+from broker.transport.base import Consumed, Subscription, Transport, TransportUnavailable, topic_of
+
+log = logging.getLogger(__name__)
+
+GROUP = "amtsbruecke.delivery"
+WAIT_SECONDS = 2.0
+PAUSE_AFTER_FAULT = 1.0
+
+
+async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
+    """Write what was read, in one commit; a record that is there already, or belongs to no transfer, is passed over."""
+    now = gateway.clock()
+    ids = [c.record.record_id for c in consumed]
+    async with gateway.db.writing() as connection:
+        query = select(Transfer.id, Transfer.agency).where(Transfer.id.in_(ids))
+        agencies = {row.id: row.agency for row in await connection.execute(query)}
+        rows = [
+            {
+                "transfer_id": c.record.record_id,
+                "agency": agencies[c.record.record_id],
+                "sealed": c.record.value,
+                "arrived_at": now,
+                "attempts": 0,
+            }
+            for c in consumed
+            if agencies.get(c.record.record_id) and c.record.topic == topic_of(agencies[c.record.record_id])
+        ]
+        await insert_ignore(connection, DeliveryRow, rows)
+    gateway.inbox_filled.notify()
+
+
+async def take_in_once(gateway: Gateway, subscription: Subscription, wait_seconds: float) -> int:
+    """Read, write, and only then commit the positions; return how many records were read."""
+    consumed = await subscription.fetch(wait_seconds)
+    if consumed:
+        await take_in(gateway, consumed)
+        await subscription.commit(consumed)
+    return len(consumed)
+
+
+async def run(gateway: Gateway, transport: Transport) -> None:
+    """Read the topics of all agencies of the directory until cancelled. Faults are waited out."""
+    while True:
+        agencies = await _agencies(gateway)
+        subscription = transport.subscribe([topic_of(agency) for agency in agencies], GROUP)
+        try:
+            while agencies == await _agencies(gateway):
+                await take_in_once(gateway, subscription, WAIT_SECONDS)
+        except (TransportUnavailable, SQLAlchemyError) as exc:
+            log.warning("intake waits", extra={"error": type(exc).__name__})
+            await asyncio.sleep(PAUSE_AFTER_FAULT)
+        finally:
+            await subscription.close()
+
+
+async def _agencies(gateway: Gateway) -> list[str]:
+    return sorted((await directory_cache(gateway).current()).kinds)

@@ -1,0 +1,99 @@
+"""What the recipient answers: a quittung moves the transfer on and ends the key. The same through every channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
+from broker.delivery.models import QuittungRow
+from broker.delivery.repository import forget_sealed
+from broker.errors import ProblemError, invalid
+from broker.gateway import Gateway
+from broker.lifecycle.models import Transfer
+from broker.lifecycle.progress import advance
+from broker.lifecycle.states import State, sources
+from schemas.quittung import Quittung, QuittungStatus
+
+TARGETS = {
+    QuittungStatus.ANGENOMMEN: State.ACKNOWLEDGED,
+    QuittungStatus.VERARBEITET: State.PROCESSED,
+    QuittungStatus.ABGELEHNT: State.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A quittung that counts: the transfer and the state it is in by it."""
+
+    transfer_id: str
+    state: State
+    repeated: bool
+
+
+async def accept_quittung(
+    connection: AsyncConnection, gateway: Gateway, quittung: Quittung, agency: str, client: str
+) -> Accepted:
+    """Take a quittung of an agency's instance. The same again gets the same answer.
+
+    Raises the problems ``not-found`` (no such transfer for that instance), ``message-conflict`` (same id, other bytes),
+    ``state-conflict`` (not handed over yet, or answered otherwise), ``invalid-request`` (names another message).
+    """
+    row = await _addressed(connection, quittung, agency)
+    if quittung.reply_to != row.message_id:
+        raise invalid("bezug", "Die Quittung bezieht sich auf eine andere Nachricht als die dieser Übermittlung.")
+    if await _known(connection, quittung):
+        return Accepted(row.id, State(row.state), repeated=True)
+    target = TARGETS[quittung.status]
+    now = gateway.clock()
+    actor = str(quittung.sender)
+    if State(row.state) is not target and not await advance(connection, [row.id], target, now, actor, quittung.reason):
+        allowed = sorted(state.value for state in sources(target))
+        text = f"Eine Quittung {quittung.status} ist im Zustand {row.state} nicht möglich."
+        raise ProblemError("state-conflict", text, state=row.state, allowed=allowed)
+    await _keep(connection, quittung, gateway)
+    await forget_sealed(connection, [row.id])
+    data = {"status": quittung.status.value} | ({"reason": quittung.reason.value} if quittung.reason else {})
+    side = {"client": client, "quittung_digest": quittung.digest}
+    event = AuditEvent("transfer.quittung", actor, row.sender, row.recipient, row.id, data, side)
+    await append(connection, [event], now)
+    return Accepted(row.id, target, repeated=False)
+
+
+async def _addressed(connection: AsyncConnection, quittung: Quittung, agency: str) -> Row[str, str, str, str, str]:
+    query = (
+        select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.message_id, Transfer.state)
+        .where(Transfer.id == quittung.transfer_id)
+        .with_for_update()
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None or row.recipient != str(quittung.sender) or quittung.sender.agency != agency:
+        raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
+    return row
+
+
+async def _known(connection: AsyncConnection, quittung: Quittung) -> bool:
+    query = select(QuittungRow.digest).where(
+        QuittungRow.sender == str(quittung.sender), QuittungRow.message_id == quittung.message_id
+    )
+    found = await connection.scalar(query)
+    if found is not None and found != quittung.digest:
+        raise ProblemError("message-conflict", "Diese nachrichtId trug schon eine andere Quittung.")
+    return found is not None
+
+
+async def _keep(connection: AsyncConnection, quittung: Quittung, gateway: Gateway) -> None:
+    row = {
+        "sender": str(quittung.sender),
+        "message_id": quittung.message_id,
+        "transfer_id": quittung.transfer_id,
+        "status": quittung.status.value,
+        "reason": quittung.reason.value if quittung.reason else None,
+        "digest": quittung.digest,
+        "content": quittung.content,
+        "at": gateway.clock(),
+    }
+    await connection.execute(insert(QuittungRow), [row])

@@ -1,0 +1,149 @@
+"""Push: bring messages to offices whose software does not fetch them, and pick up what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
+from adapters.registry import adapter_for
+from broker.delivery.handover import Released, release
+from broker.delivery.in_flight import expire_due
+from broker.delivery.quittung import accept_quittung
+from broker.delivery.repository import lease, next_waiting
+from broker.directory.repository import channels
+from broker.errors import ProblemError
+from broker.gateway import Gateway
+from broker.lifecycle.progress import advance
+from broker.lifecycle.states import State
+from schemas.errors import SchemasError
+from schemas.identifiers import AgencyId, Instance, MessageId, TransferId
+from schemas.xml import validate_quittung
+
+log = logging.getLogger(__name__)
+
+ACTOR = "broker:delivery"
+MOST_ATTEMPTS = 12
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+PAUSE_AFTER_FAULT = 1.0
+
+
+async def adapters_of(gateway: Gateway) -> dict[str, AgencyAdapter]:
+    """Return the adapter of each active agency, as the directory configures it."""
+    async with gateway.db.reading() as connection:
+        rows = await channels(connection)
+    return {row.agency_id: adapter_for(row.kind, row.units, row.settings) for row in rows}
+
+
+async def deliver_once(gateway: Gateway, adapters: Mapping[str, AgencyAdapter]) -> int:
+    """Bring what waits to every pushing agency that is open, pick up quittungen, end what is over; return how many."""
+    done = 0
+    for agency, adapter in adapters.items():
+        now = gateway.clock()
+        if not adapter.pushes:
+            continue
+        if adapter.opens_at(now) <= now:
+            done += await _push(gateway, agency, adapter)
+        done += await pick_up(gateway, agency, adapter)
+    return done + await expire_due(gateway)
+
+
+async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
+    done = 0
+    while True:
+        async with gateway.db.writing() as connection:
+            waiting = await next_waiting(connection, gateway.clock(), agency=agency)
+            if waiting is None:
+                return done
+            released = await release(connection, gateway, waiting, ACTOR, "")
+        if released is not None:
+            await _bring(gateway, adapter, released)
+        done += 1
+
+
+async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -> None:
+    """Hand over outside of any transaction, then note it; dying between the two hands over the same file again."""
+    transfer = released.transfer
+    try:
+        await asyncio.to_thread(adapter.deliver, _delivery(released))
+    except DeliveryError as exc:
+        await _failed(gateway, released, exc)
+        return
+    async with gateway.db.writing() as connection:
+        await advance(connection, [transfer.id], State.DELIVERED, gateway.clock(), ACTOR)
+
+
+def _delivery(released: Released) -> Delivery:
+    transfer = released.transfer
+    recipient = Instance.parse(transfer.recipient)
+    return Delivery(
+        transfer_id=TransferId(transfer.id),
+        message_id=MessageId(transfer.message_id),
+        agency=AgencyId(transfer.agency),
+        unit=recipient.unit,
+        branch=None,
+        message_type=transfer.message_type,
+        version=transfer.version,
+        content=released.content,
+        statement=transfer.statement.encode() if transfer.statement else None,
+        created_at=transfer.accepted_at,
+    )
+
+
+async def _failed(gateway: Gateway, released: Released, error: DeliveryError) -> None:
+    """Try again after a growing pause, or lay the transfer dead with the reason."""
+    transfer = released.transfer
+    attempts = transfer.attempts + 1
+    log.warning("hand-over failed", extra={"transfer": transfer.id, "reason": error.reason_code})
+    now = gateway.clock()
+    async with gateway.db.writing() as connection:
+        if error.retryable and attempts < MOST_ATTEMPTS:
+            pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+            await lease(connection, transfer.id, now + pause, attempts, error.reason_code)
+        else:
+            await lease(connection, transfer.id, now, attempts, error.reason_code)
+            await advance(connection, [transfer.id], State.DEAD, now, ACTOR, error.reason_code)
+
+
+async def pick_up(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
+    """Take in the quittungen that an office has left; return how many."""
+    try:
+        received = await asyncio.to_thread(lambda: list(adapter.collect(gateway.clock())))
+        for quittung in received:
+            reason = await _take_in(gateway, agency, quittung)
+            await asyncio.to_thread(quittung.settle, reason)
+    except DeliveryError as exc:
+        log.warning("pick-up failed", extra={"agency": agency, "reason": exc.reason_code})
+        return 0
+    return len(received)
+
+
+async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) -> str | None:
+    """Let a quittung count; return why it does not (None: it does). Committed before the file is put away."""
+    try:
+        quittung = validate_quittung(received.content)
+        if quittung.sender.unit not in received.units:
+            return "wrong-unit"
+        async with gateway.db.writing() as connection:
+            await accept_quittung(connection, gateway, quittung, agency, "")
+    except SchemasError:
+        return "schema-violation"
+    except ProblemError as exc:
+        return exc.slug
+    return None
+
+
+async def run(gateway: Gateway) -> None:
+    """Deliver until cancelled. Faults of the database are waited out."""
+    while True:
+        try:
+            if await deliver_once(gateway, await adapters_of(gateway)) == 0:
+                await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
+        except SQLAlchemyError as exc:
+            log.warning("delivery waits", extra={"error": type(exc).__name__})
+            await asyncio.sleep(PAUSE_AFTER_FAULT)

@@ -1,0 +1,1 @@
+"""A day in the Kreis, played through the service's own HTTP API. Part of no role."""

@@ -1,0 +1,85 @@
+"""Tables of permitted transfers: state, history, the keys that find them, the key of their content."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broker.db import Base
+
+
+class Transfer(Base):
+    """A transfer that was permitted."""
+
+    __tablename__ = "transfers"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    sender: Mapped[str] = mapped_column(String(128))
+    recipient: Mapped[str] = mapped_column(String(128))
+    agency: Mapped[str] = mapped_column(String(128))
+    message_id: Mapped[str] = mapped_column(String(64), index=True)
+    message_type: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(16))
+    purpose: Mapped[str] = mapped_column(String(64))
+    test: Mapped[bool]
+    order_key: Mapped[str] = mapped_column(String(80))
+    decision_id: Mapped[str] = mapped_column(String(36))
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the bytes that were sealed (after reduction), hexadecimal."""
+    statement: Mapped[str | None]
+    """Signed statement about what was taken out (JWS), where something was."""
+    state: Mapped[str] = mapped_column(String(16))
+    state_at: Mapped[datetime]
+    accepted_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_transfers_agency_state", "agency", "state", "seq"),
+        Index("ix_transfers_order_key", "order_key", "seq"),
+        Index("ix_transfers_state_expires", "state", "expires_at"),
+    )
+
+
+class TransferEvent(Base):
+    """One change of state; at once the history of a transfer and the change feed of its two sides."""
+
+    __tablename__ = "transfer_events"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), index=True)
+    sender: Mapped[str] = mapped_column(String(128))
+    recipient: Mapped[str] = mapped_column(String(128))
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_transfer_events_sender", "sender", "seq"),
+        Index("ix_transfer_events_recipient", "recipient", "seq"),
+    )
+
+
+class TransferSubject(Base):
+    """Keys under which stops find a transfer: pseudonyms, near keys and keyed Aktenzeichen of its persons."""
+
+    __tablename__ = "transfer_subjects"
+
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(96), primary_key=True, index=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    sort: Mapped[str] = mapped_column(String(8))
+    """``exact``, ``near`` or ``case``."""
+
+
+class TransferKey(Base):
+    """The wrapped key of a content. Its deletion shreds every copy of the content."""
+
+    __tablename__ = "transfer_keys"
+
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    sealing_kid: Mapped[str] = mapped_column(String(16))
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary(64))

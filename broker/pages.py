@@ -1,0 +1,16 @@
+"""Paging by cursor: opaque to the client, the number of the last row to us."""
+
+from __future__ import annotations
+
+from broker.errors import invalid
+
+MAX_CURSOR = 2**63 - 1
+
+
+def cursor_value(cursor: str | None) -> int:
+    """Read a cursor; none is the beginning. Raises the problem ``invalid-request``."""
+    if cursor is None or cursor == "":
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or int(cursor) > MAX_CURSOR:
+        raise invalid("cursor", "Der Cursor ist keiner, den diese API ausgegeben hat.")
+    return int(cursor)

@@ -1,0 +1,32 @@
+"""All tables in one metadata, for migrations."""
+
+from __future__ import annotations
+
+from broker.audit import models as _audit
+from broker.auth import models as _auth
+from broker.consents import models as _consents
+from broker.db import Base
+from broker.delivery import models as _delivery
+from broker.directory import models as _directory
+from broker.lifecycle import models as _lifecycle
+from broker.outbox import models as _outbox
+from broker.requests import models as _requests
+from broker.subjects import models as _subjects
+from broker.transfers import models as _transfers
+from broker.transport import models as _transport
+
+PARTS = (
+    _audit,
+    _auth,
+    _consents,
+    _delivery,
+    _directory,
+    _lifecycle,
+    _outbox,
+    _requests,
+    _subjects,
+    _transfers,
+    _transport,
+)
+
+METADATA = Base.metadata

@@ -1,0 +1,163 @@
+"""Transfers over HTTP: submit, check, look."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+
+from broker.auth.caller import Caller
+from broker.auth.dependencies import caller
+from broker.directory.cache import directory_cache
+from broker.gateway import Gateway, gateway
+from broker.pages import cursor_value
+from broker.problems import MEDIA_TYPE, PROBLEMS
+from broker.transfers import feed
+from broker.transfers.batcher import Batcher
+from broker.transfers.preconditions import admit
+from broker.transfers.submission import Answer, Submitted
+from broker.xml_body import read_xml
+from schemas.message import ValidatedPayload
+from schemas.xml import validate
+
+router = APIRouter(prefix="/v1", tags=["Übermittlung"])
+
+Shared = Annotated[Gateway, Depends(gateway)]
+Who = Annotated[Caller, Depends(caller)]
+
+#: A message above this many bytes is validated in a thread (libxml2 gives the interpreter free meanwhile).
+THREAD_ABOVE = 32_768
+
+XML_BODY = {"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}}
+
+
+class Event(BaseModel):
+    """One state in the history."""
+
+    state: str
+    reason: str | None
+    at: datetime
+
+
+class TransferView(BaseModel):
+    """A transfer as its sides see it."""
+
+    transfer_id: str
+    message_id: str
+    sender: str
+    recipient: str
+    purpose: str
+    test: bool
+    state: str
+    state_at: datetime
+    accepted_at: datetime
+    expires_at: datetime
+    decision: str
+    statement: str | None
+    history: list[Event]
+
+
+class Change(BaseModel):
+    """One change of state of one of the caller's transfers."""
+
+    transfer_id: str
+    message_id: str
+    sender: str
+    recipient: str
+    purpose: str
+    state: str
+    reason: str | None
+    at: datetime
+
+
+class Changes(BaseModel):
+    """A page of the feed; ask again with `next_cursor`, which is there even where nothing new is."""
+
+    items: list[Change]
+    next_cursor: str
+
+
+async def _understood(request: Request) -> ValidatedPayload:
+    """Stations 1 and 2: read and validate; large messages off the loop."""
+    content = await read_xml(request)
+    if len(content) > THREAD_ABOVE:
+        return await asyncio.to_thread(validate, content)
+    return validate(content)
+
+
+async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_check: bool) -> Submitted:
+    who.as_instance()
+    payload = await _understood(request)
+    directory = await directory_cache(shared).current()
+    return admit(shared, directory, who, payload, only_check=only_check)
+
+
+def _response(answer: Answer) -> Response:
+    media_type = MEDIA_TYPE if answer.status == PROBLEMS["transfer-refused"].status else "application/json"
+    headers = {"Idempotent-Replayed": "true"} if answer.repeated else None
+    return JSONResponse(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+
+
+@router.post("/transfers", status_code=202, openapi_extra=XML_BODY, response_class=JSONResponse)
+async def submit_transfer(request: Request, shared: Shared, who: Who) -> Response:
+    """Station 1. Submit an ``uebermittlung``: 202 permitted and queued, 403 refused with findings.
+
+    The same message again (same sender, same nachrichtId, same bytes) gets the first answer again.
+    """
+    batcher: Batcher = request.app.state.batcher
+    submitted = await _admitted(request, shared, who, only_check=False)
+    return _response(await batcher.submit(submitted))
+
+
+@router.post("/transfers/check", openapi_extra=XML_BODY, response_class=JSONResponse)
+async def check_transfer(request: Request, shared: Shared, who: Who) -> Response:
+    """Decide about an ``uebermittlung`` without sending it; authorised, limited and logged like a transfer."""
+    batcher: Batcher = request.app.state.batcher
+    submitted = await _admitted(request, shared, who, only_check=True)
+    return _response(await batcher.submit(submitted))
+
+
+@router.get("/transfers")
+async def get_changes(
+    shared: Shared,
+    who: Who,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Changes:
+    """Read the feed of changes of one's own transfers, as sender and as recipient, oldest first."""
+    after = cursor_value(cursor)
+    async with shared.db.reading() as connection:
+        rows = await feed.changes(connection, who.as_instance(), after, limit)
+    items = [Change.model_validate(row, from_attributes=True) for row in rows]
+    return Changes(items=items, next_cursor=str(rows[-1].seq if rows else after))
+
+
+@router.get("/transfers/{transfer_id}")
+async def get_transfer(transfer_id: str, shared: Shared, who: Who) -> TransferView:
+    """Read a transfer's state and history: its sender and its recipient alone."""
+    async with shared.db.reading() as connection:
+        seen = await feed.seen_by(connection, transfer_id, who.as_instance())
+    return _view(seen)
+
+
+def _view(seen: feed.Seen) -> TransferView:
+    row: Any = seen.transfer
+    return TransferView(
+        transfer_id=row.id,
+        message_id=row.message_id,
+        sender=row.sender,
+        recipient=row.recipient,
+        purpose=row.purpose,
+        test=row.test,
+        state=row.state,
+        state_at=row.state_at,
+        accepted_at=row.accepted_at,
+        expires_at=row.expires_at,
+        decision=row.decision_id,
+        statement=row.statement,
+        history=[Event(state=e.state, reason=e.reason, at=e.at) for e in seen.events],
+    )

@@ -1,0 +1,53 @@
+"""What sender and recipient may read of a transfer: state, history, and the feed of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.errors import ProblemError
+from broker.lifecycle.models import Transfer, TransferEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A transfer with its history, as one of its sides sees it."""
+
+    transfer: Any
+    events: Sequence[Any]
+
+
+async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) -> Seen:
+    """Return a transfer of the instance. Raises ``not-found``, the same for unknown and for others' transfers."""
+    row = (await connection.execute(select(Transfer).where(Transfer.id == transfer_id))).one_or_none()
+    if row is None or instance not in (row.sender, row.recipient):
+        raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
+    query = select(TransferEvent).where(TransferEvent.transfer_id == transfer_id).order_by(TransferEvent.seq)
+    return Seen(row, (await connection.execute(query)).all())
+
+
+async def changes(connection: AsyncConnection, instance: str, after: int, limit: int) -> Sequence[Any]:
+    """Return changes of state of the instance's transfers after a position, oldest first."""
+    columns = (
+        TransferEvent.seq,
+        TransferEvent.transfer_id,
+        TransferEvent.sender,
+        TransferEvent.recipient,
+        TransferEvent.state,
+        TransferEvent.reason,
+        TransferEvent.at,
+        Transfer.message_id,
+        Transfer.purpose,
+    )
+    query = (
+        select(*columns)
+        .join(Transfer, Transfer.id == TransferEvent.transfer_id)
+        .where(or_(TransferEvent.sender == instance, TransferEvent.recipient == instance), TransferEvent.seq > after)
+        .order_by(TransferEvent.seq)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()

@@ -1,0 +1,232 @@
+"""Station 3: gather what the law may look at. All records of a batch are read with one query a table.
+
+The rows of `subject_state` are locked first, so that an event about a person waits for the batch or the batch for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, standing_stops, to_law
+from broker.errors import ProblemError
+from broker.lifecycle.models import Transfer
+from broker.requests.repository import ErsuchenRow, ersuchen_by_ids
+from broker.subjects.models import StopKind
+from broker.subjects.repository import FoundBy, StopRow, stops_for
+from broker.subjects.state import Key, lock_shared
+from broker.transfers.seek import Sought
+from broker.transfers.submission import Submitted
+from consent.consents import Consent
+from consent.facts import Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
+from schemas.identifiers import Mode
+from schemas.message import Person
+
+ON_REQUEST = frozenset({Mode.ERSUCHEN, Mode.ABRUF})
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What is on record for all transfers of a batch, on one day."""
+
+    consents: Mapping[str, ConsentRow]
+    standing: Sequence[StandingStop]
+    stops: Sequence[StopRow]
+    ersuchen: Mapping[str, ErsuchenRow]
+    numbers: Mapping[Key, int]
+    threads: Mapping[tuple[str, str], str]
+    """(recipient of the first, its message id) → order key: a reply uses its thread's first key."""
+
+    def order_key(self, sought: Sought) -> str:
+        """Return the key that keeps the order of a case."""
+        return self.threads.get((sought.sender, sought.reply_to or ""), sought.own_order_key)
+
+    def numbers_of(self, sought: Sought) -> dict[str, int]:
+        """Return the numbers of `subject_state` that a decision about `sought` saw."""
+        return {key: self.numbers[owner, key] for owner, key in sought.state_keys()}
+
+
+async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on: date) -> Records:
+    """Lock, then read everything that may matter for the batch."""
+    numbers = await lock_shared(connection, [key for sought in batch for key in sought.state_keys()])
+    exact = [key for sought in batch for key in sought.all_exact()]
+    near = [key for sought in batch for key in sought.all_near()]
+    cases = [key for sought in batch for key in sought.case_keys.values()]
+    named = [consent for sought in batch for consent in sought.named_consents]
+    asked = [sought.ersuchen for sought in batch if sought.ersuchen]
+    return Records(
+        consents={row.id: row for row in await consents_by_ids(connection, named)},
+        standing=await standing_stops(connection, exact, near, cases, on),
+        stops=await stops_for(connection, exact, near, cases, on),
+        ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
+        numbers=numbers,
+        threads=await _threads(connection, batch),
+    )
+
+
+async def _threads(connection: AsyncConnection, batch: Sequence[Sought]) -> dict[tuple[str, str], str]:
+    replied = [sought.reply_to for sought in batch if sought.reply_to]
+    if not replied:
+        return {}
+    query = select(Transfer.recipient, Transfer.message_id, Transfer.order_key).where(Transfer.message_id.in_(replied))
+    return {(row.recipient, row.message_id): row.order_key for row in await connection.execute(query)}
+
+
+def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -> TransferFacts:
+    """Return the facts of a submission.
+
+    Raises the problems ``unknown-consent`` and ``unknown-ersuchen`` where the message names what it may not rely on.
+    """
+    payload = submitted.payload
+    head = payload.head
+    other = payload.declarations.anderer_traeger
+    base = TransferFacts(
+        sender=Party(submitted.sender, head.sender.unit),
+        recipient=Party(submitted.recipient, head.recipient.unit),
+        purpose=head.purpose,
+        mode=head.mode,
+        persons=tuple(_person(person, on) for person in payload.persons),
+        items=tuple(Item(b.id, b.person, b.category, b.part, b.marks, b.contested, b.received) for b in payload.blocks),
+        declarations=replace(payload.declarations, anderer_traeger=True if submitted.other_traeger else other),
+        transfer_id=submitted.transfer_id,
+        payload_digest=payload.digest,
+    )
+    return complete(base, sought, records, on)
+
+
+def complete(base: TransferFacts, sought: Sought, records: Records, on: date) -> TransferFacts:
+    """Add what is on record today: consents, stops, protected addresses, the first collection."""
+    consents = [*_named(sought, records), *_standing(sought, records)]
+    objections: list[Objection] = []
+    shelters: list[str] = []
+    for stop in records.stops:
+        _add_stop(stop, sought, consents, objections, shelters)
+    objections += _near_withdrawals(sought, records)
+    # The sender's own record first: what rests on it may be shown to the sender in full.
+    shelter = next(iter(sorted(shelters, key=lambda controller: controller != sought.sender)), None)
+    in_register = True if shelter else base.declarations.schutzanschrift_im_register
+    ersuchen = _ersuchen(base.mode, sought, records, on)
+    return replace(
+        base,
+        consents=tuple(consents),
+        objections=tuple(objections),
+        shelter_recorded_by=shelter,
+        declarations=replace(base.declarations, schutzanschrift_im_register=in_register),
+        first_collection=ersuchen.first_collection if ersuchen else None,
+    )
+
+
+def _person(person: Person, on: date) -> PersonFacts:
+    age = None if person.identity is None else full_years(person.identity.birth_date, on)
+    return PersonFacts(person.ref, age, is_child=person.role == "kind", german=person.german)
+
+
+def full_years(born: date, on: date) -> int:
+    """Return the age in full years on a day (§ 187 Abs. 2 Satz 2 BGB: the birthday itself counts)."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def _named(sought: Sought, records: Records) -> list[Consent]:
+    """Return the consents that the message names; each must be the record of one side, about one of its persons."""
+    found = []
+    for consent_id in sought.named_consents:
+        row = records.consents.get(consent_id)
+        person = _person_of(row, sought) if row and row.recorded_by in (sought.sender, sought.recipient) else None
+        if row is None or person is None:
+            raise ProblemError(
+                "unknown-consent",
+                "Eine genannte Einwilligung gibt es für diese Stellen und diese Personen nicht.",
+                field="einwilligungen/einwilligungId",
+            )
+        found.append(to_law(row, person))
+    return found
+
+
+def _person_of(row: ConsentRow, sought: Sought) -> str | None:
+    return next(
+        (ref for (ref, owner), keys in sought.keys.items() if owner == row.recorded_by and row.pseudonym in keys.exact),
+        None,
+    )
+
+
+def _standing(sought: Sought, records: Records) -> list[Consent]:
+    """Return refusals and withdrawals on record for this person or case, purpose and recipient (settled reading 13)."""
+    found = []
+    for stop in records.standing:
+        if stop.consent.id in sought.named_consents or not _same_matter(stop, sought):
+            continue
+        for person in sought.persons:
+            if stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values())) in _SURE:
+                found.append(stop.to_law(person))
+                break
+    return found
+
+
+_SURE = frozenset({FoundBy.EXACT, FoundBy.CASE})
+
+
+def _same_matter(stop: StandingStop, sought: Sought) -> bool:
+    return stop.consent.purpose == sought.purpose and sought.recipient in stop.recipients
+
+
+def _near_withdrawals(sought: Sought, records: Records) -> list[Objection]:
+    """Return near matches of refusals and withdrawals as objections that a human has to look at."""
+    return [
+        Objection(
+            stop.consent.changed[0], ObjectionScope.ALLE, stop.consent.given_by, person, stop.consent.recorded_by, True
+        )
+        for stop in records.standing
+        if _same_matter(stop, sought) and stop.consent.id not in sought.named_consents
+        for person in sought.persons
+        if stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values())) is FoundBy.NEAR
+    ]
+
+
+def _near_objection(stop: StandingStop, person: str) -> Objection:
+    row = stop.consent
+    return Objection(row.changed[0], ObjectionScope.ALLE, row.given_by, person, row.recorded_by, near=True)
+
+
+def _add_stop(
+    stop: StopRow, sought: Sought, consents: list[Consent], objections: list[Objection], shelters: list[str]
+) -> None:
+    """Add one stop where it is about a person or case of the transfer, as what it is for the law."""
+    for person in sought.persons:
+        found = stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values()))
+        if found is None:
+            continue
+        if found is FoundBy.NEAR:
+            near = stop.objection(person, near=True)
+            scope = ObjectionScope.ALLE
+            objections.append(near or Objection(stop.dated, scope, stop.given_by, person, stop.controller, near=True))
+        elif stop.kind is StopKind.SCHUTZANSCHRIFT:
+            shelters.append(stop.controller)
+        elif (refusal := stop.refusal(person)) is not None:
+            consents.append(refusal)
+        elif (objection := stop.objection(person if found is FoundBy.EXACT else None)) is not None:
+            objections.append(objection)
+
+
+def _ersuchen(mode: Mode, sought: Sought, records: Records, on: date) -> ErsuchenRow | None:
+    """Return the ersuchen that the message names; only the recipient's own record certifies for it."""
+    if mode not in ON_REQUEST:
+        return None
+    row = records.ersuchen.get(sought.ersuchen or "")
+    if row is None or not row.open_for(sought.sender, sought.recipient, sought.purpose, on) or not _fits(row, sought):
+        raise ProblemError(
+            "unknown-ersuchen",
+            "Das genannte Ersuchen gibt es zwischen diesen Stellen, zu diesem Zweck und diesen Personen nicht.",
+            field="grundlage/ersuchenId",
+        )
+    return row
+
+
+def _fits(row: ErsuchenRow, sought: Sought) -> bool:
+    """Whether the ersuchen is about a person, or the case, of the transfer."""
+    if row.pseudonym is not None:
+        return row.pseudonym in sought.exact_keys(sought.recipient)
+    return row.case_key is not None and row.case_key == sought.case_keys.get(sought.recipient)

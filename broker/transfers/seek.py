@@ -1,0 +1,134 @@
+"""What to look up for a transfer: the keys of its persons and cases at each owner of records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from broker.keys import Keys
+from broker.subjects.pseudonym import SubjectKeys, pseudonyms
+from broker.subjects.repository import SHELTER_REGISTER
+from broker.subjects.state import Key
+from broker.transfers.submission import Submitted
+
+PersonAt = tuple[str, str]
+"""(person reference, owner of records)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The look-up of one transfer. Owners: sender, recipient, and the register of protected addresses."""
+
+    transfer_id: str
+    sender: str
+    recipient: str
+    purpose: str
+    keys: Mapping[PersonAt, SubjectKeys]
+    case_keys: Mapping[str, str]
+    named_consents: tuple[str, ...]
+    ersuchen: str | None
+    own_order_key: str
+    reply_to: str | None = None
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Person references, in the message's order."""
+        return tuple(dict.fromkeys(person for person, _ in self.keys))
+
+    @property
+    def references(self) -> dict[str, Any]:
+        """What a later decision has to look up again by id."""
+        return {"consents": list(self.named_consents), "ersuchen": self.ersuchen}
+
+    def exact_keys(self, owner: str) -> list[str]:
+        """Return the pseudonyms at an owner."""
+        return [key for (_, at), keys in self.keys.items() if at == owner for key in keys.exact]
+
+    def state_keys(self) -> Iterable[Key]:
+        """Return the rows of `subject_state` to be locked."""
+        for (_, owner), keys in self.keys.items():
+            yield from ((owner, key) for key in keys.exact)
+        yield from self.case_keys.items()
+
+    def all_exact(self) -> list[str]:
+        """Return the exact keys at all owners."""
+        return [key for keys in self.keys.values() for key in keys.exact]
+
+    def all_near(self) -> list[str]:
+        """Return the near keys at all owners."""
+        return [key for keys in self.keys.values() for key in keys.near]
+
+    def person_keys(self, person: str) -> SubjectKeys:
+        """Return all keys of one person."""
+        own = [keys for (ref, _), keys in self.keys.items() if ref == person]
+        return SubjectKeys(
+            tuple(key for keys in own for key in keys.exact), tuple(key for keys in own for key in keys.near)
+        )
+
+    def subject_rows(self) -> list[dict[str, Any]]:
+        """Return the rows under which stops find the transfer, and from which this look-up can be made again."""
+        rows = [
+            self._row(person, owner, sort, key)
+            for (person, owner), keys in self.keys.items()
+            for sort, found in (("exact", keys.exact), ("near", keys.near))
+            for key in found
+        ]
+        return rows + [self._row("", owner, "case", key) for owner, key in self.case_keys.items()]
+
+    def _row(self, person: str, owner: str, sort: str, key: str) -> dict[str, Any]:
+        return {"transfer_id": self.transfer_id, "person": person, "owner": owner, "sort": sort, "key": key}
+
+
+def seek(keys: Keys, submitted: Submitted) -> Sought:
+    """Make the look-up of a submission; every person has an identity by now."""
+    head = submitted.payload.head
+    sender, recipient = submitted.sender, submitted.recipient
+    owners = (sender, recipient, SHELTER_REGISTER)
+    found = {
+        (person.ref, owner): pseudonyms(keys, owner, person.identity)
+        for person in submitted.payload.persons
+        if person.identity is not None
+        for owner in owners
+    }
+    case_keys = {sender: keys.case_key(sender, head.case_sender)}
+    if head.case_recipient is not None:
+        case_keys[recipient] = keys.case_key(recipient, head.case_recipient)
+    return Sought(
+        transfer_id=submitted.transfer_id,
+        sender=sender,
+        recipient=recipient,
+        purpose=head.purpose,
+        keys=found,
+        case_keys=case_keys,
+        named_consents=tuple(submitted.payload.consents),
+        ersuchen=head.ersuchen,
+        own_order_key=keys.case_key(f"{sender}>{head.recipient.agency}", head.case_sender),
+        reply_to=head.reply_to,
+    )
+
+
+def seek_again(transfer: Row[Any], subjects: Iterable[Row[Any]], references: Mapping[str, Any]) -> Sought:
+    """Make the look-up of a recorded transfer from what was kept of it."""
+    exact: dict[PersonAt, list[str]] = defaultdict(list)
+    near: dict[PersonAt, list[str]] = defaultdict(list)
+    case_keys: dict[str, str] = {}
+    for row in subjects:
+        if row.sort == "case":
+            case_keys[row.owner] = row.key
+        else:
+            (exact if row.sort == "exact" else near)[row.person, row.owner].append(row.key)
+    return Sought(
+        transfer_id=transfer.id,
+        sender=transfer.sender,
+        recipient=transfer.recipient,
+        purpose=transfer.purpose,
+        keys={at: SubjectKeys(tuple(exact[at]), tuple(near[at])) for at in exact},
+        case_keys=case_keys,
+        named_consents=tuple(references["consents"]),
+        ersuchen=references["ersuchen"],
+        own_order_key=transfer.order_key,
+    )

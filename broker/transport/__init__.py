@@ -1,0 +1,1 @@
+"""How records travel: one contract, an embedded implementation, Kafka beside it."""

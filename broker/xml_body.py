@@ -1,0 +1,32 @@
+"""Read an XML request body: right type, bounded before it is whole in memory."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from broker.errors import ProblemError
+from schemas.errors import PayloadTooLarge
+from schemas.limits import DEFAULT_LIMITS
+
+XML_TYPES = frozenset({"application/xml", "text/xml"})
+
+
+async def read_xml(request: Request) -> bytes:
+    """Return the body. Raises the problem ``unsupported-media-type``, or `PayloadTooLarge` as soon as it is known."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in XML_TYPES:
+        raise ProblemError(
+            "unsupported-media-type", "Nachrichten werden als application/xml gesendet.", allowed=sorted(XML_TYPES)
+        )
+    limit = DEFAULT_LIMITS.bytes
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise PayloadTooLarge(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise PayloadTooLarge(limit)
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,1 @@
+"""The whole way of a transfer, through HTTP alone, on a real database."""

@@ -1,0 +1,267 @@
+"""The Kreis for tests: a real service on a fresh database, its offices as real clients, and a clock that can be moved.
+
+Relay and delivery do not run by themselves: `Kreis.pump` lets them do what is due, so that a test sees each station.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from broker.app import create_app, keep_catalogue
+from broker.auth.caller import Role
+from broker.auth.client_assertion import client_assertion
+from broker.auth.clients import NewClient, add_client
+from broker.cli.start import open_gateway
+from broker.config import Settings
+from broker.delivery.intake import GROUP, take_in_once
+from broker.delivery.worker import adapters_of, deliver_once
+from broker.directory import models as directory_models
+from broker.directory.file import read_directory
+from broker.directory.service import load, prepare_channels
+from broker.gateway import Gateway
+from broker.outbox.relay import publish_due
+from broker.transport.base import Transport, topic_of
+from broker.transport.embedded import EmbeddedTransport
+from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
+from schemas.identifiers import DataCategory
+
+START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
+DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
+
+JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
+SOZIALAMT = "sozialamt-herten:SOZIALAMT_SGBXII"
+ASYL = "sozialamt-herten:SOZIALAMT_ASYLBLG"
+ASD = "jugendamt-herten:JUGENDAMT_ASD"
+KITA = "jugendamt-herten:JUGENDAMT_KITA"
+
+#: Its software reads files.
+FOLDER_AGENCY = "sozialamt-marl"
+
+STAMMDATEN, ANSCHRIFT = DataCategory.STAMMDATEN, DataCategory.ANSCHRIFT
+BEZUG, HOEHE = DataCategory.LEISTUNGSBEZUG, DataCategory.LEISTUNGSHOEHE
+CORE: tuple[AnyBlock, ...] = (STAMMDATEN, ANSCHRIFT, BEZUG, HOEHE)
+
+
+@dataclass
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        """Return the moment."""
+        return self.now
+
+    def move(self, **span: float) -> None:
+        """Move on by a span, for example ``days=1``."""
+        self.now += timedelta(**span)
+
+
+@dataclass
+class Office:
+    """One client of the service."""
+
+    kreis: Kreis
+    http: httpx.AsyncClient
+    instance: str
+    client: NewClient
+    _token: tuple[str, datetime] | None = field(default=None, repr=False)
+
+    async def headers(self) -> dict[str, str]:
+        """Return the authorisation, with a fresh token where the old one is over."""
+        now = self.kreis.clock()
+        if self._token is None or self._token[1] <= now:
+            self._token = (await self._new_token(), now + timedelta(seconds=240))
+        return {"authorization": f"Bearer {self._token[0]}"}
+
+    async def _new_token(self) -> str:
+        assert self.client.private_jwk is not None
+        audience = self.kreis.gateway.settings.public_url
+        assertion = client_assertion(self.client.client_id, self.client.private_jwk, audience, self.kreis.clock())
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion,
+        }
+        answer = await self.http.post("/v1/token", data=form)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return str(answer.json()["access_token"])
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        """GET as this office."""
+        return await self.http.get(path, params=params, headers=await self.headers())
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """POST JSON as this office."""
+        return await self.http.post(path, json=body or {}, headers=await self.headers())
+
+    async def post_xml(self, path: str, content: bytes) -> httpx.Response:
+        """POST XML as this office."""
+        headers = await self.headers() | {"content-type": "application/xml"}
+        return await self.http.post(path, content=content, headers=headers)
+
+    def message(self, recipient: str, blocks: Sequence[AnyBlock] = CORE, **parts: Any) -> bytes:
+        """Compose an ``uebermittlung`` of this office; RECHTSKREISWECHSEL unless told otherwise."""
+        given = {"purpose": "RECHTSKREISWECHSEL", "message_id": str(uuid4()), "created_at": self.kreis.clock()} | parts
+        return compose_uebermittlung(sender=self.instance, recipient=recipient, blocks=blocks, **given)
+
+    async def submit(self, recipient: str, blocks: Sequence[AnyBlock] = CORE, **parts: Any) -> httpx.Response:
+        """Compose and submit."""
+        return await self.post_xml("/v1/transfers", self.message(recipient, blocks, **parts))
+
+    async def accepted(self, recipient: str, blocks: Sequence[AnyBlock] = CORE, **parts: Any) -> str:
+        """Submit what must be permitted; return the transfer's id."""
+        answer = await self.submit(recipient, blocks, **parts)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["transfer_id"])
+
+    async def inbox(self, **params: Any) -> list[dict[str, Any]]:
+        """Fetch the inbox."""
+        answer = await self.get("/v1/inbox", **params)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    def quittung(self, item: Mapping[str, Any], status: str = "ANGENOMMEN", **parts: Any) -> bytes:
+        """Compose a ``quittung`` for an item of the inbox."""
+        given = {"message_id": str(uuid4()), "created_at": self.kreis.clock()} | parts
+        return compose_quittung(
+            transfer_id=item["transfer_id"], reply_to=item["message_id"], sender=self.instance, status=status, **given
+        )
+
+    async def answer(self, item: Mapping[str, Any], status: str = "ANGENOMMEN", **parts: Any) -> httpx.Response:
+        """Answer an item of the inbox."""
+        path = f"/v1/inbox/{item['transfer_id']}/quittung"
+        return await self.post_xml(path, self.quittung(item, status, **parts))
+
+    async def state(self, transfer_id: str) -> str:
+        """Return the state of a transfer as this office sees it."""
+        answer = await self.get(f"/v1/transfers/{transfer_id}")
+        return str(answer.json().get("state", answer.status_code))
+
+
+@dataclass
+class Kreis:
+    """The running service."""
+
+    gateway: Gateway
+    clock: MovableClock
+    transport: Transport
+    app: FastAPI
+    offices: dict[str, Office] = field(default_factory=dict)
+
+    def http(self) -> httpx.AsyncClient:
+        """Return a client of the service, over ASGI."""
+        over = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=over, base_url=self.gateway.settings.public_url)
+
+    async def office(self, instance: str) -> Office:
+        """Return the client of an instance, made at the first call."""
+        if instance not in self.offices:
+            client = await add_client(self.gateway, Role.INSTANCE, instance=instance)
+            self.offices[instance] = Office(self, self.http(), instance, client)
+        return self.offices[instance]
+
+    async def officer(self, agency: str) -> Office:
+        """Return an officer of an agency."""
+        client = await add_client(self.gateway, Role.OFFICER, agency=agency)
+        return Office(self, self.http(), agency, client)
+
+    async def publish(self) -> int:
+        """Let a relay publish what is due."""
+        return await publish_due(self.gateway, self.transport, str(uuid4()))
+
+    async def take_in(self) -> int:
+        """Let the delivery read what lies on the topics."""
+        topics = [topic_of(instance.partition(":")[0]) for instance in await self.agencies()]
+        return await take_in_once(self.gateway, self.transport.subscribe(topics, GROUP), 0)
+
+    async def agencies(self) -> list[str]:
+        """Return the ids of all agencies."""
+        async with self.gateway.db.reading() as connection:
+            return list(await connection.scalars(text("SELECT id FROM agencies ORDER BY id")))
+
+    async def deliver(self) -> int:
+        """Let the delivery serve the channels."""
+        return await deliver_once(self.gateway, await adapters_of(self.gateway))
+
+    async def pump(self) -> None:
+        """Let relay and delivery do all that is due."""
+        await self.publish()
+        await self.take_in()
+        await self.deliver()
+
+    async def scalar(self, sql: str, **values: Any) -> Any:
+        """Return one value of the database."""
+        async with self.gateway.db.reading() as connection:
+            return await connection.scalar(text(sql), values)
+
+    def database_bytes(self) -> bytes:
+        """Return all bytes of the database's files."""
+        folder = self.gateway.settings.data_dir
+        return b"".join(path.read_bytes() for path in sorted(folder.glob("amtsbruecke.db*")))
+
+
+@asynccontextmanager
+async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
+    """Start the service on a folder; what lies there already is taken up again."""
+    clock = MovableClock()
+    async with open_gateway(Settings(data_dir=folder, **settings), clock) as gateway:
+        document = read_directory(DIRECTORY, folder)
+        await load(gateway, document)
+        await prepare_channels(document, folder)
+        transport = EmbeddedTransport(gateway.db, gateway.topic_filled)
+        app = create_app(gateway, transport)
+        await keep_catalogue(gateway)
+        kreis = Kreis(gateway, clock, transport, app)
+        try:
+            yield kreis
+        finally:
+            for office in kreis.offices.values():
+                await office.http.aclose()
+
+
+def person(family: str = "Beispiel", given: str = "Erika", born: date = date(1961, 3, 9), **parts: Any) -> PersonSpec:
+    """Return a made-up person."""
+    return PersonSpec(family=family, given=given, birth=born, **parts)
+
+
+def consent_body(
+    recipient: str, purpose: str, categories: Sequence[str], who: PersonSpec, **more: Any
+) -> dict[str, Any]:
+    """Return the body of a valid consent of the person herself."""
+    return {
+        "person": {"familienname": who.family, "vornamen": who.given, "geburtsdatum": who.birth.isoformat()},
+        "erklaert_von": "betroffene Person",
+        "erteilt_am": "2026-03-02",
+        "zweck": purpose,
+        "empfaenger": [recipient],
+        "kategorien": list(categories),
+        "form": "schriftlich",
+        "hinweise": ["zweck", "folgen_der_verweigerung", "widerruf"],
+        "freiwillig": True,
+        "nachweis": {"wortlaut_version": "1.0", "aufgenommen_von": "SB-1"},
+    } | more
+
+
+def ersuchen_body(asked: str, who: PersonSpec, purpose: str = "RECHTSKREISWECHSEL", **more: Any) -> dict[str, Any]:
+    """Return the body of an Ersuchen after the person was asked in vain."""
+    return {
+        "an": asked,
+        "zweck": purpose,
+        "norm": "§ 41 SGB XII",
+        "kategorien": ["LEISTUNGSBEZUG", "LEISTUNGSHOEHE"],
+        "person": {"familienname": who.family, "vornamen": who.given, "geburtsdatum": who.birth.isoformat()},
+        "ersterhebung": {"status": "VERSUCHT_FRUCHTLOS", "gefragt_am": "2026-02-02", "frist": "2026-02-20"},
+        "frist": "2026-04-30",
+    } | more
