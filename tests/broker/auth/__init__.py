@@ -1,0 +1,1 @@
+"""Tests of clients, tokens and what a caller may do."""

@@ -1,0 +1,65 @@
+"""What the tests of clients and tokens share: a gateway with the directory loaded, and the app over ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+
+from broker import problems
+from broker.auth.api import router
+from broker.auth.caller import Caller, Role
+from broker.auth.clients import NewClient, add_client
+from broker.auth.dependencies import caller, require
+from broker.directory.api import agencies_router
+from broker.directory.service import load
+from broker.gateway import Gateway
+from tests.broker.directory.gateways import MovableClock, fresh_gateway, kreis
+
+INSTANCE = "jugendamt-marl:JUGENDAMT_ASD"
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """Return a clock that stands still until it is moved."""
+    return MovableClock()
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Gateway]:
+    """Give a gateway with the directory of the demonstration."""
+    async with fresh_gateway(tmp_path / "data", clock) as found:
+        await load(found, kreis(tmp_path))
+        yield found
+
+
+@pytest.fixture
+async def new(gateway: Gateway) -> NewClient:
+    """Return a fresh client of one instance."""
+    return await add_client(gateway, Role.INSTANCE, INSTANCE)
+
+
+@pytest.fixture
+async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Give an HTTP client on our routes, and two that say who called."""
+    app = FastAPI()
+    app.state.gateway = gateway
+    problems.install(app)
+    app.include_router(router)
+    app.include_router(agencies_router(caller))
+
+    @app.get("/who")
+    async def who(found: Annotated[Caller, Depends(caller)]) -> dict[str, str | None]:
+        return {"client_id": found.client_id, "actor": found.actor, "instance": found.instance, "agency": found.agency}
+
+    @app.get("/officers")
+    async def officers(found: Annotated[Caller, Depends(require(Role.OFFICER, Role.OPERATOR))]) -> str:
+        return found.actor
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://gateway.example") as found:
+        yield found
