@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.consents import repository, service
 from broker.consents.shapes import ConsentIn, ConsentOut, ConsentPage, WithdrawalIn
 from broker.gateway import Gateway, gateway
+from broker.subjects.checks import Cursor, PageSize, RecordId
 from broker.subjects.events import SubjectChanged, subject_changed
 
 router = APIRouter(prefix="/v1", tags=["Einwilligungen"])
@@ -32,7 +33,7 @@ async def post_consent(body: ConsentIn, shared: TheGateway, who: TheCaller, chan
 
 @router.post("/consents/{consent_id}/withdrawal", summary="Einwilligung widerrufen")
 async def post_withdrawal(
-    consent_id: str, shared: TheGateway, who: TheCaller, changed: TheHook, body: WithdrawalIn | None = None
+    consent_id: RecordId, shared: TheGateway, who: TheCaller, changed: TheHook, body: WithdrawalIn | None = None
 ) -> ConsentOut:
     """Withdraw; it works from that day on, also on transfers that are not handed over yet."""
     async with shared.db.writing() as connection:
@@ -43,7 +44,7 @@ async def post_withdrawal(
 
 
 @router.get("/consents/{consent_id}", summary="Einwilligung ansehen")
-async def get_consent(consent_id: str, shared: TheGateway, who: TheCaller) -> ConsentOut:
+async def get_consent(consent_id: RecordId, shared: TheGateway, who: TheCaller) -> ConsentOut:
     """Show a consent that the caller recorded or is named in."""
     async with shared.db.reading() as connection:
         return ConsentOut.of(await service.visible(connection, who, consent_id))
@@ -53,8 +54,8 @@ async def get_consent(consent_id: str, shared: TheGateway, who: TheCaller) -> Co
 async def get_consents(
     shared: TheGateway,
     who: TheCaller,
-    cursor: Annotated[str | None, Query(max_length=36, description="next_cursor der vorigen Seite")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Cursor = None,
+    limit: PageSize = 100,
 ) -> ConsentPage:
     """List what the calling instance recorded."""
     instance = who.as_instance()

@@ -11,6 +11,7 @@ from broker.auth.dependencies import caller
 from broker.gateway import Gateway, gateway
 from broker.requests import repository, service
 from broker.requests.shapes import ClosingIn, ErsuchenIn, ErsuchenOut, ErsuchenPage
+from broker.subjects.checks import Cursor, PageSize, RecordId
 
 router = APIRouter(prefix="/v1", tags=["Ersuchen"])
 
@@ -27,7 +28,7 @@ async def post_ersuchen(body: ErsuchenIn, shared: TheGateway, who: TheCaller) ->
 
 
 @router.post("/ersuchen/{ersuchen_id}/close", summary="Ein Ersuchen beenden")
-async def post_closing(ersuchen_id: str, body: ClosingIn, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
+async def post_closing(ersuchen_id: RecordId, body: ClosingIn, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """End an Ersuchen; who was asked about is deleted."""
     async with shared.db.writing() as connection:
         row = await service.close(connection, shared, who, ersuchen_id, body.grund)
@@ -35,7 +36,7 @@ async def post_closing(ersuchen_id: str, body: ClosingIn, shared: TheGateway, wh
 
 
 @router.get("/ersuchen/{ersuchen_id}", summary="Ein Ersuchen ansehen")
-async def get_ersuchen(ersuchen_id: str, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
+async def get_ersuchen(ersuchen_id: RecordId, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """Show an Ersuchen to its two sides; person and Aktenzeichen to the addressee alone."""
     async with shared.db.reading() as connection:
         row = await service.visible(connection, who, ersuchen_id)
@@ -47,8 +48,8 @@ async def list_ersuchen(
     shared: TheGateway,
     who: TheCaller,
     richtung: Annotated[Literal["eingehend", "ausgehend"], Query()] = "eingehend",
-    cursor: Annotated[str | None, Query(max_length=36, description="next_cursor der vorigen Seite")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Cursor = None,
+    limit: PageSize = 100,
 ) -> ErsuchenPage:
     """List what the calling instance was asked, or asks; without sealed content."""
     incoming = richtung == "eingehend"

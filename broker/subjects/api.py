@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.gateway import Gateway, gateway
 from broker.subjects import repository
+from broker.subjects.checks import Cursor, PageSize, RecordId
 from broker.subjects.events import SubjectChanged, subject_changed
 from broker.subjects.models import StopKind
 from broker.subjects.service import StopEndIn, StopIn, end_stop, record_stop, visible_stop
@@ -59,7 +60,7 @@ async def post_objection(body: StopIn, shared: TheGateway, who: TheCaller, chang
 
 
 @router.post("/objections/{stop_id}/end", summary="Einen eigenen Eintrag beenden")
-async def post_objection_end(stop_id: str, body: StopEndIn, shared: TheGateway, who: TheCaller) -> StopOut:
+async def post_objection_end(stop_id: RecordId, body: StopEndIn, shared: TheGateway, who: TheCaller) -> StopOut:
     """End a stop; it stays on record."""
     async with shared.db.writing() as connection:
         await end_stop(connection, shared, who, stop_id, body)
@@ -67,7 +68,7 @@ async def post_objection_end(stop_id: str, body: StopEndIn, shared: TheGateway, 
 
 
 @router.get("/objections/{stop_id}", summary="Einen eigenen Eintrag ansehen")
-async def get_objection(stop_id: str, shared: TheGateway, who: TheCaller) -> StopOut:
+async def get_objection(stop_id: RecordId, shared: TheGateway, who: TheCaller) -> StopOut:
     """Show a stop that the calling instance recorded."""
     async with shared.db.reading() as connection:
         return _shown(await visible_stop(connection, who, stop_id))
@@ -77,8 +78,8 @@ async def get_objection(stop_id: str, shared: TheGateway, who: TheCaller) -> Sto
 async def get_objections(
     shared: TheGateway,
     who: TheCaller,
-    cursor: Annotated[str | None, Query(max_length=36, description="next_cursor der vorigen Seite")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Cursor = None,
+    limit: PageSize = 100,
 ) -> StopPage:
     """List what the calling instance recorded."""
     instance = who.as_instance()

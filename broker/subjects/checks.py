@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Annotated
 
+from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.directory.repository import instances
@@ -12,6 +14,10 @@ from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
 from schemas.identifiers import DataCategory
 
+ID_PATTERN = r"^[0-9a-f-]{1,36}$"
+RecordId = Annotated[str, Path(pattern=ID_PATTERN, description="Kennung, die der Broker vergeben hat")]
+Cursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="next_cursor der vorigen Seite")]
+PageSize = Annotated[int, Query(ge=1, le=200)]
 NO_WILDCARD = "rules.6.2 (Art. 4 Nr. 11, Art. 6 Abs. 1 Buchst. a DSGVO; § 67b Abs. 2 SGB X)"
 
 

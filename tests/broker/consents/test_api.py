@@ -219,6 +219,14 @@ async def test_the_recorder_and_named_recipients_see_it_others_get_the_404_for_n
     assert (await get(acting, "", SOZIALAMT)).json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("path", ["/%00", "/no-id%00", "?cursor=%00", "/" + "a" * 37])
+async def test_what_cannot_be_an_id_is_refused_before_the_database(acting: As, path: str) -> None:
+    """A malformed id is a 422 that does not come back in the answer."""
+    answer = await get(acting, path)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert "no-id" not in answer.text
+
+
 async def test_pages_hold_everything_once(acting: As) -> None:
     """Following the cursor gives all own records in the order of recording."""
     ids = [(await post(acting, "", CONSENT)).json()["id"] for _ in range(5)]

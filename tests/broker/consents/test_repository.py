@@ -72,7 +72,8 @@ async def test_a_withdrawal_stands_from_its_day(gateway: Gateway, anna: SubjectK
         await withdraw(connection, consent, MARCH)
         assert await standing(connection, anna, MARCH - timedelta(days=1)) == []
         (stop,) = await standing(connection, anna, MARCH)
-        assert (stop.consent.id, stop.consent.revoked_on, stop.recipients) == (consent, MARCH, {SOZIALAMT})
+        assert (stop.consent.id, stop.consent.revoked_on) == (consent, MARCH)
+        assert stop.recipients == {SOZIALAMT}
 
 
 async def test_a_stop_is_found_by_pseudonym_near_key_and_case(gateway: Gateway, anna: SubjectKeys) -> None:
@@ -123,9 +124,9 @@ async def test_only_a_free_informed_and_later_consent_takes_it_back(
     async with gateway.db.writing() as connection:
         refused = await put(connection, anna, granted=None, refused=FEBRUARY)
         await put(connection, anna, **({"granted": MARCH} | fault))
-        assert [(stop.consent.id, stop.recipients) for stop in await standing(connection, anna)] == [
-            (refused, {SOZIALAMT})
-        ]
+        (stop,) = await standing(connection, anna)
+        assert stop.consent.id == refused
+        assert stop.recipients == {SOZIALAMT}
 
 
 async def test_on_one_day_the_order_of_recording_decides(gateway: Gateway, anna: SubjectKeys) -> None:

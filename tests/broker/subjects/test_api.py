@@ -29,10 +29,11 @@ from tests.broker.subjects.world import (
     evidence,
 )
 
+CASE = "JC 12/345 " + MARKER
 OPT_OUT = {
     "art": "OPT_OUT",
     "person": PERSON,
-    "aktenzeichen": "JC 12/345 " + MARKER,
+    "aktenzeichen": CASE,
     "datum": "2026-03-15",
     "erklaert_von": "betroffene Person",
     "aufgenommen_von": STAFF,
@@ -62,7 +63,7 @@ async def test_a_recorded_stop_is_found_and_raises_the_state(gateway: Gateway, a
     """The stop is found by pseudonym and Aktenzeichen, both their numbers rise, and the hook hears of it once."""
     answer = await post(acting, "", OPT_OUT)
     assert answer.status_code == 201
-    keys, case = keys_of_person(gateway), gateway.keys.case_key(JOBCENTER, OPT_OUT["aktenzeichen"])
+    keys, case = keys_of_person(gateway), gateway.keys.case_key(JOBCENTER, CASE)
     stop_id = answer.json()["id"]
     assert events == [SubjectEvent("stop.recorded", JOBCENTER, keys.stored, keys.stored_near, case, stop_id=stop_id)]
     async with gateway.db.writing() as connection:

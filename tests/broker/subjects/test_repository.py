@@ -33,11 +33,11 @@ async def put(
     connection: AsyncConnection, keys: SubjectKeys, kind: StopKind = StopKind.WIDERSPRUCH_ALLE, **more: Any
 ) -> str:
     """Record a stop of the Jobcenter, dated today."""
-    values = {"id": str(uuid4()), "kind": kind.value, "controller": JOBCENTER, "pseudonym": keys.stored}
+    values: dict[str, Any] = {"id": str(uuid4()), "kind": kind.value, "controller": JOBCENTER, "pseudonym": keys.stored}
     values |= {"given_by": "Mutter", "dated": TODAY, "recorded_at": NOW, "body_hash": "", "case_key": None}
     values |= {"purpose": None, "recipient": None, "kennung": None} | more
     assert await repository.insert_stop(connection, values, keys.stored_near)
-    return values["id"]
+    return str(values["id"])
 
 
 async def found(connection: AsyncConnection, *keys: SubjectKeys, on: date = TODAY, case: str = "none") -> list[StopRow]:
