@@ -8,16 +8,15 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 
-from broker import problems
-from broker.auth.api import router
+from broker.app import create_app
 from broker.auth.caller import Caller, Role
 from broker.auth.clients import NewClient, add_client
 from broker.auth.dependencies import caller, require
-from broker.directory.api import agencies_router
 from broker.directory.service import load
 from broker.gateway import Gateway
+from broker.transport.embedded import EmbeddedTransport
 from tests.broker.directory.gateways import MovableClock, fresh_gateway, kreis
 
 INSTANCE = "jugendamt-marl:JUGENDAMT_ASD"
@@ -45,12 +44,8 @@ async def new(gateway: Gateway) -> NewClient:
 
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """Give an HTTP client on our routes, and two that say who called."""
-    app = FastAPI()
-    app.state.gateway = gateway
-    problems.install(app)
-    app.include_router(router)
-    app.include_router(agencies_router(caller))
+    """Give an HTTP client on the app, with two routes more that say who called."""
+    app = create_app(gateway, EmbeddedTransport(gateway.db, gateway.topic_filled))
 
     @app.get("/who")
     async def who(found: Annotated[Caller, Depends(caller)]) -> dict[str, str | None]:

@@ -11,17 +11,16 @@ from typing import Any
 from sqlalchemy import select
 
 from broker.audit.models import AuditEntry, AuditSide
-from broker.auth import models as auth_models
 from broker.config import Settings
-from broker.db import Base, Database
+from broker.db import Database
 from broker.directory import models as directory_models
 from broker.directory.document import DirectoryDocument
 from broker.directory.file import read_directory
 from broker.gateway import Gateway
 from broker.keys import load_keys
+from broker.tables import Base
 from consent.catalogue import load_catalogue
 
-TABLES = (auth_models.Client, directory_models.Agency)
 KREIS = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
