@@ -208,6 +208,11 @@ def stops(consent: Consent, purpose: str, recipient: str, on: date) -> str | Non
     return WIDERRUFEN if withdrawn(consent, on) else None
 
 
+def said_no(consent: Consent, on: date) -> date:
+    """Return the latest day up to `on` on which it was refused or withdrawn; for a declaration that `stops`."""
+    return max(day for day in (consent.refused, consent.revoked) if day is not None and day <= on)
+
+
 def _end(consent: Consent, c: Circumstances) -> date:
     if consent.valid_until is not None:
         return consent.valid_until

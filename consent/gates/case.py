@@ -114,8 +114,17 @@ class Case:
         """Return the first case-wide fault of a consent, None where it is valid for purpose, recipient and day."""
         key = id(consent)
         if key not in self._faults:
-            self._faults[key] = declared.fault(consent, self.circumstances(consent.person))
+            self._faults[key] = declared.fault(consent, self.circumstances(consent.person)) or self._overruled(consent)
         return self._faults[key]
+
+    def _overruled(self, consent: Consent) -> str | None:
+        """Return the code of a no of the person on another record that is not older than this yes."""
+        facts = self.facts
+        for other in self.consents[consent.person]:
+            code = declared.stops(other, facts.purpose, facts.recipient.instance, self.on)
+            if code is not None and consent.granted is not None and declared.said_no(other, self.on) >= consent.granted:
+                return code
+        return None
 
     def item_fault(self, consent: Consent, item: Item) -> str | None:
         """Return the first fault of a consent for this item, case-wide ones first; naming is not asked here."""

@@ -127,13 +127,12 @@ def _stopping(case: Case) -> list[tuple[Consent, str]]:
 
 
 def _superseded(case: Case, no: Consent) -> bool:
-    """With the switch: the person said yes again on a later day, for the same purpose and recipient."""
-    if "SPAETERE_EINWILLIGUNG_HEBT_STOPP_AUF" not in case.switches:
-        return False
-    said = max(day for day in (no.refused, no.revoked) if day is not None and day <= case.on)
-    return any(
-        case.fault(other) is None and other.granted is not None and other.granted > said
-        for other in case.consents.get(no.person, ())
+    """With the switch: valid declarations of a later day name every item of the person that is left.
+
+    A declaration that is older than the no is not valid any more (`Case.fault`), so it covers nothing here.
+    """
+    return "SPAETERE_EINWILLIGUNG_HEBT_STOPP_AUF" in case.switches and all(
+        case.covering(item) for item in case.kept if item.person == no.person
     )
 
 
@@ -176,7 +175,8 @@ def _item_fault(case: Case, item: Item, whole: Stop | None) -> Fall | None:
     valid = [consent for consent in case.consents[item.person] if case.fault(consent) is None]
     faults = [case.item_fault(consent, item) for consent in valid]
     if None in faults:
-        return Fall(item, NO_GROUND)
+        recorded = min((consent.recorded_by for consent in valid if consent.recorded_by), default=None)
+        return Fall(item, NO_GROUND, rests_on=recorded)
     code = max((fault for fault in faults if fault is not None), key=declared.ORDER.index)
     return Fall(item, code, rests_on=valid[0].recorded_by)
 
