@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import problems
-from broker.audit.api import router as audit_router
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
 from broker.consents.api import router as consents_router
@@ -23,19 +22,20 @@ from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.directory.api import agencies_router
 from broker.gateway import Gateway
+from broker.health import router as health_router
 from broker.language import router as language_router
 from broker.outbox import relay
+from broker.oversight.api import router as oversight_router
 from broker.requests.api import router as requests_router
 from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
-from broker.telemetry import router as health_router
 from broker.transfers.api import router as transfers_router
 from broker.transfers.batcher import Batcher
 from broker.transfers.models import CatalogueBytes
 from broker.transfers.service import submit_batch
 from broker.transport.base import Transport, TransportUnavailable
 
-HOUSEKEEPING_SECONDS = 60.0
+HOUSEKEEPING_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         requests_router,
         agencies_router(caller),
         language_router,
-        audit_router,
+        oversight_router,
         health_router,
     ):
         app.include_router(router)
@@ -102,15 +102,16 @@ async def deliver(gateway: Gateway, transport: Transport) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(intake.run(gateway, transport))
         group.create_task(worker.run(gateway))
-        group.create_task(keep_house(transport))
+        group.create_task(keep_house(gateway, transport))
 
 
-async def keep_house(transport: Transport) -> None:
-    """Let the transport forget what everybody has read, until cancelled."""
+async def keep_house(gateway: Gateway, transport: Transport) -> None:
+    """Forget what everybody has read, and shred what was deleted, until cancelled."""
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         with suppress(TransportUnavailable, SQLAlchemyError):
             await transport.keep_house()
+            await gateway.db.shred()
 
 
 @asynccontextmanager

@@ -91,6 +91,16 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    async def shred(self) -> None:
+        """Take what was deleted out of SQLite's write-ahead file too, where old pages would stay readable.
+
+        What is deleted is overwritten in the database file itself at once (``secure_delete``).
+        """
+        if self.is_sqlite:
+            async with self._writer, self.engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()

@@ -1,22 +1,17 @@
-"""Health of the process, and logs without personal data: ids and codes, never contents or query strings."""
+"""Logs without personal data: ids and codes, never contents, parameters or query strings."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
-from sqlalchemy import text
-
-from broker.clock import timestamp
-from broker.gateway import Gateway, gateway
-
-router = APIRouter(tags=["Betrieb"])
+from typing import Any
 
 #: The only members of a record that are written, beside time, level, logger and message.
 LOGGED_FIELDS = ("transfer", "agency", "reason", "error", "request_id", "count", "role")
+
+
+#: Libraries that write parameters of statements or addresses of requests below this level; never let through.
+QUIETED = ("aiosqlite", "sqlalchemy", "aiokafka", "httpx", "httpcore", "asyncio")
 
 
 class JsonLines(logging.Formatter):
@@ -46,21 +41,10 @@ def configure_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.access").disabled = True
+    quiet_libraries()
 
 
-@router.get("/livez", include_in_schema=False)
-async def livez() -> dict[str, str]:
-    """Say that the process answers."""
-    return {"status": "alive"}
-
-
-@router.get("/readyz", include_in_schema=False)
-async def readyz(shared: Annotated[Gateway, Depends(gateway)]) -> JSONResponse:
-    """Say whether requests can be served, and if not, why."""
-    try:
-        async with shared.db.reading() as connection:
-            await connection.execute(text("SELECT 1 FROM agencies LIMIT 1"))
-    except Exception as exc:  # noqa: BLE001 - whatever it is, we are not ready
-        reason = {"status": "not-ready", "reasons": [f"database: {type(exc).__name__}"]}
-        return JSONResponse(reason, status_code=503)
-    return JSONResponse({"status": "ready", "at": timestamp(shared.clock())})
+def quiet_libraries() -> None:
+    """Keep libraries from writing what they handle, whatever level is set for the service."""
+    for name in QUIETED:
+        logging.getLogger(name).setLevel(logging.WARNING)

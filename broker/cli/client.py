@@ -18,10 +18,12 @@ from broker.auth.caller import Role
 from broker.auth.clients import ClientError, NewClient, add_client, list_clients, revoke_client
 from broker.auth.grant import TOKEN_PATH
 from broker.auth.tokens import issuer
-from broker.cli.start import open_gateway
+from broker.cli.token import token
 from broker.clock import timestamp
+from broker.start import open_gateway
 
 app = typer.Typer(help="Zugänge anlegen, auflisten und sperren.", no_args_is_help=True)
+app.command("token")(token)
 
 EXAMPLE = """\
 import json, time, uuid

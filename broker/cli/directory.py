@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from adapters.base import DeliveryError
-from broker.cli.start import open_gateway
 from broker.directory.cache import directory_cache
 from broker.directory.file import read_directory
 from broker.directory.nodes import DirectoryFileError
 from broker.directory.service import Action, load, prepare_channels
+from broker.start import open_gateway
 
 app = typer.Typer(help="Verzeichnis der Behörden laden und ansehen.", no_args_is_help=True)
 

@@ -8,26 +8,17 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from broker.app import create_app, deliver
-from broker.cli.start import open_gateway
+from broker.app import deliver
 from broker.config import Settings
 from broker.gateway import Gateway
 from broker.outbox import relay
+from broker.start import open_gateway, server, transport_of
 from broker.telemetry import configure_logging
 from broker.transport.base import Transport
-from broker.transport.embedded import EmbeddedTransport
 from schemas.xml import warm_up
 
-HALT_SECONDS = 8
-
 Role = Callable[[Gateway, Transport], Awaitable[None]]
-
-
-def transport_of(gateway: Gateway) -> Transport:
-    """Return the transport that the settings ask for."""
-    return EmbeddedTransport(gateway.db, gateway.topic_filled)
 
 
 def serve(
@@ -48,22 +39,6 @@ async def _serve(settings: Settings) -> None:
     async with open_gateway(settings) as gateway:
         await asyncio.to_thread(warm_up)
         await server(gateway).serve()
-
-
-def server(gateway: Gateway) -> uvicorn.Server:
-    """Return the HTTP server of a gateway, ready to serve."""
-    settings = gateway.settings
-    app = create_app(gateway, transport_of(gateway), roles=settings.embedded_roles)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=HALT_SECONDS,
-    )
-    return uvicorn.Server(config)
 
 
 def run_relay() -> None:

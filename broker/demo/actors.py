@@ -43,9 +43,9 @@ class Client:
     _token: str = field(default="", repr=False)
     _until: float = 0.0
 
-    async def token(self) -> str:
+    async def token(self, *, renew: bool = False) -> str:
         """Return an access token, a new one where the old one ends soon (private_key_jwt, RFC 7523)."""
-        if time.monotonic() > self._until - TOKEN_REST:
+        if renew or time.monotonic() > self._until - TOKEN_REST:
             assertion = client_assertion(self.client_id, self.jwk, self.audience, system_clock())
             answer = await self.http.post(TOKEN_PATH, data=token_form(assertion))
             body = expect(answer, 200, f"{self.name}: Anmeldung")

@@ -27,13 +27,13 @@ OFFICER_AGENCY = "jobcenter-kreis-re"
 
 #: Instance → how the table names it, and the name of its key file.
 OFFICES: Mapping[str, tuple[str, str]] = {
-    JOBCENTER: ("Jobcenter Kreis RE", "jobcenter"),
+    JOBCENTER: ("Jobcenter", "jobcenter"),
     SOZIALAMT_MARL: ("Sozialamt Marl", "sozialamt-marl"),
-    SOZIALAMT_RE: ("Sozialamt Reckl.", "sozialamt-recklinghausen"),
-    WOHNGELD_RE: ("Wohngeld Reckl.", "wohngeld-recklinghausen"),
-    ASD_MARL: ("Jugendamt Marl, ASD", "asd-marl"),
-    ASD_RE: ("Jugendamt Reckl., ASD", "asd-recklinghausen"),
-    KITA_MARL: ("Jugendamt Marl, Kita", "kita-marl"),
+    SOZIALAMT_RE: ("Sozialamt RE", "sozialamt-recklinghausen"),
+    WOHNGELD_RE: ("Wohngeld RE", "wohngeld-recklinghausen"),
+    ASD_MARL: ("ASD Marl", "asd-marl"),
+    ASD_RE: ("ASD RE", "asd-recklinghausen"),
+    KITA_MARL: ("Kita Marl", "kita-marl"),
 }
 
 DAYS_OF_A_YEAR = 365.25

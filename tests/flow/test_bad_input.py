@@ -15,9 +15,12 @@ TABLES = ("submissions", "decisions", "transfers", "outbox", "transfer_keys", "t
 
 ENTITY = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "Zzmarker">]><x>&a;</x>'
 
+ROOT = b'<a:uebermittlung xmlns:a="urn:amtsbruecke:schema:uebermittlung:1.0">'
+
 MALFORMED: dict[str, tuple[bytes, int, str]] = {
-    "not well-formed": (b"<uebermittlung><kopf>Zzmarker</uebermittlung>", 422, "schema-violation"),
+    "not well-formed": (ROOT + b"<kopf>Zzmarker</x>", 422, "schema-violation"),
     "doctype and entity": (ENTITY, 422, "schema-violation"),
+    "wrong schema": (ROOT + b"<kopf>Zzmarker</kopf></a:uebermittlung>", 422, "schema-violation"),
     "empty": (b"", 422, "schema-violation"),
     "foreign root": (b"<x xmlns='urn:fremd'>Zzmarker</x>", 422, "unknown-message-type"),
     "too large": (b"<x>" + b"a" * 1_100_000 + b"</x>", 413, "payload-too-large"),

@@ -30,7 +30,7 @@ RELAY = [
     ("relay", "broker.outbox.relay:_claim", "after"),
     ("relay", "broker.transport.embedded:EmbeddedTransport.publish", "after"),
     ("relay", "broker.outbox.relay:note_published", "after"),
-    ("relay", "broker.outbox.relay:publish_due", "after"),
+    ("relay", "broker.outbox.relay:advance", "after"),
 ]
 INTAKE = [
     ("intake", "broker.delivery.intake:take_in", "before"),

@@ -214,6 +214,7 @@ async def test_after_the_receipt_no_key_opens_any_copy(kreis: Kreis) -> None:
     readable = unseal(sealed, unwrap(wrapped, wrapping), transfer)
     [item] = await sozialamt.inbox()
     await sozialamt.answer(item)
+    await kreis.gateway.db.shred()
 
     assert readable.decode() == item["message"]
     assert await keys_left(kreis) == 0

@@ -21,7 +21,7 @@ from broker.app import create_app, keep_catalogue
 from broker.auth.caller import Role
 from broker.auth.client_assertion import client_assertion
 from broker.auth.clients import NewClient, add_client
-from broker.cli.start import open_gateway
+from broker.start import open_gateway
 from broker.config import Settings
 from broker.delivery.intake import GROUP, take_in_once
 from broker.delivery.worker import adapters_of, deliver_once

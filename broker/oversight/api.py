@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 
 from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.log import append
-from broker.audit.queries import Search, entries, sides
 from broker.auth.caller import Caller, Role
 from broker.auth.dependencies import require
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
+from broker.oversight.queries import Search, entries, sides
 from broker.pages import cursor_value
 
 router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])

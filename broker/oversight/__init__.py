@@ -1,0 +1,1 @@
+"""What officers may read of the evidence."""
