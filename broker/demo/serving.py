@@ -72,7 +72,7 @@ async def serving(gateway: Gateway, listening: socket.socket) -> AsyncIterator[a
         yield task
     finally:
         service.should_exit = True
-        await task
+        await until_stopped(task)
 
 
 async def until_stopped(service: asyncio.Task[None]) -> None:
