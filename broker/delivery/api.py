@@ -37,6 +37,7 @@ class InboxItem(BaseModel):
     version: str
     sender: str
     recipient: str
+    branch: str | None = Field(description="branch of the recipient's agency at the sender's place")
     purpose: str
     test: bool
     accepted_at: datetime
@@ -108,6 +109,7 @@ def _item(released: Released) -> InboxItem:
         version=transfer.version,
         sender=transfer.sender,
         recipient=transfer.recipient,
+        branch=released.branch,
         purpose=transfer.purpose,
         test=transfer.test,
         accepted_at=transfer.accepted_at,

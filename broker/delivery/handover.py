@@ -12,6 +12,7 @@ from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.crypto import SealBroken, unseal, unwrap
 from broker.delivery.repository import Waiting, lease
+from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
@@ -27,6 +28,8 @@ class Released:
     transfer: Waiting
     content: bytes
     leased_until: datetime
+    branch: str | None
+    """The recipient agency's branch at the sender's place."""
 
 
 async def release(
@@ -51,7 +54,8 @@ async def release(
         "transfer.handing_over", actor, waiting.sender, waiting.recipient, waiting.id, data, {"client": client}
     )
     await append(connection, [event], now)
-    return Released(waiting, content, until)
+    branch = await branch_towards(connection, waiting.agency, waiting.sender.partition(":")[0])
+    return Released(waiting, content, until, branch)
 
 
 def open_content(gateway: Gateway, waiting: Waiting) -> bytes:

@@ -86,7 +86,7 @@ def _delivery(released: Released) -> Delivery:
         message_id=MessageId(transfer.message_id),
         agency=AgencyId(transfer.agency),
         unit=recipient.unit,
-        branch=None,
+        branch=released.branch,
         message_type=transfer.message_type,
         version=transfer.version,
         content=released.content,

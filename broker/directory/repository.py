@@ -55,6 +55,16 @@ async def branches(connection: AsyncConnection, agency_id: str | None = None) ->
     return (await connection.execute(statement)).all()
 
 
+async def branch_towards(connection: AsyncConnection, agency_id: str, from_agency: str) -> str | None:
+    """Return the branch of an agency at the place of another agency, or None: who writes from Marl writes to Marl."""
+    place = select(Agency.place).where(Agency.id == from_agency).scalar_subquery()
+    statement = select(AgencyBranch.branch).where(
+        AgencyBranch.agency_id == agency_id, AgencyBranch.active.is_(True), AgencyBranch.name == place
+    )
+    found: str | None = await connection.scalar(statement)
+    return found
+
+
 async def agency(connection: AsyncConnection, agency_id: str) -> AgencyRow | None:
     """Return id, name, kind, ags, dms, place, active, channel of an agency, or None."""
     statement = select(*AGENCY_COLUMNS, AgencyChannel.channel).join(AgencyChannel, AgencyChannel.id == Agency.id)

@@ -179,3 +179,12 @@ async def test_core_is_handed_over_to_its_instance_alone(kreis: Kreis) -> None:
     assert await neighbour.inbox() == []
     assert (await neighbour.get(f"/v1/transfers/{transfer_id}")).status_code == httpx.codes.NOT_FOUND
     assert (await neighbour.get("/v1/transfers")).json()["items"] == []
+
+
+async def test_branch_is_the_one_at_the_senders_place(kreis: Kreis) -> None:
+    """What a town's office sends to the Kreis's Jobcenter names the Bezirksstelle of that town."""
+    sozialamt, jobcenter = await kreis.office(SOZIALAMT), await kreis.office(JOBCENTER)
+    await sozialamt.accepted(JOBCENTER)
+    await kreis.pump()
+
+    assert [item["branch"] for item in await jobcenter.inbox()] == ["herten"]

@@ -21,7 +21,6 @@ from broker.app import create_app, keep_catalogue
 from broker.auth.caller import Role
 from broker.auth.client_assertion import client_assertion
 from broker.auth.clients import NewClient, add_client
-from broker.start import open_gateway
 from broker.config import Settings
 from broker.delivery.intake import GROUP, take_in_once
 from broker.delivery.worker import adapters_of, deliver_once
@@ -30,6 +29,7 @@ from broker.directory.file import read_directory
 from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
 from broker.outbox.relay import publish_due
+from broker.start import open_gateway
 from broker.transport.base import Transport, topic_of
 from broker.transport.embedded import EmbeddedTransport
 from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
