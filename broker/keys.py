@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from broker.crypto import derive, keyed_hash, new_key
 
@@ -42,10 +42,6 @@ class Keys:
     sealing: tuple[Secret, ...]
     signing: tuple[OKPKey, ...]
     tokens: tuple[OKPKey, ...]
-
-    def token_keys(self) -> KeySet:
-        """Return the keys that access tokens may be signed with."""
-        return KeySet(list(self.tokens))
 
     def pseudonym_keys(self, controller: str) -> list[tuple[str, bytes]]:
         """Return (id, key) of a controller, newest first."""

@@ -90,6 +90,8 @@ class TransferFacts:
     items: tuple[Item, ...]
     declarations: Declarations
     first_collection: FirstCollection | None = None
+    requested: frozenset[DataCategory] | None = None
+    """The categories that the Ersuchen names; None in case files: whatever is sent was asked for."""
     consents: tuple[Consent, ...] = ()
     objections: tuple[Objection, ...] = ()
     same_controller: bool | None = None

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from schemas.limits import DEFAULT_LIMITS, Limits
 from schemas.message import Block, Head, Person, ValidatedPayload
 from schemas.message_types import MESSAGE_TYPES, PACKAGE_DIR, MessageType
 from schemas.rules import BERLIN
@@ -97,8 +96,3 @@ def _entry(message_type: MessageType) -> CatalogueEntry:
         valid_to=message_type.valid_to,
         files=files,
     )
-
-
-def limits_of_messages(limits: Limits = DEFAULT_LIMITS) -> dict[str, int]:
-    """Give the limits as plain data, for ``GET /v1/limits``."""
-    return limits.as_dict()

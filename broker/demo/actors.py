@@ -19,9 +19,9 @@ from schemas.compose import compose_quittung
 from schemas.xml import validate
 
 XML = {"Content-Type": "application/xml"}
-INBOX_WAIT = 15
+INBOX_WAIT = 30
 """Seconds to wait for a message in the inbox."""
-FOLDER_WAIT = 20.0
+FOLDER_WAIT = 30.0
 """Seconds to wait for a file in the folder."""
 TOKEN_REST = 30
 """A token that lives no longer than so many seconds is renewed."""

@@ -104,6 +104,7 @@ async def fresh_token(clients: dict[str, Client]) -> str:
 def tell(out: Console, played: Sequence[scenes.Played], seen: scenes.Looked) -> bool:
     """Print what was answered, and say whether all of it was expected."""
     out.print(table.table_of(played))
+    out.print()
     out.print(table.legend())
     out.print(table.looked_text(LOOK_AT, seen), soft_wrap=False)
     wrong = [f"Nr. {number}: {text}" for number, p in enumerate(played, start=1) for text in p.differences()]

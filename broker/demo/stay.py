@@ -39,8 +39,9 @@ async def _run() -> None:
 
 
 def next_steps(settings: Settings) -> str:
-    """Return the three things to do next."""
-    program = command()
+    """Return the three things to do next; another process has to be told of an address that was taken from the port."""
+    told = settings.public_url == Settings().public_url
+    program = command() if told else f"AMTSBRUECKE_PUBLIC_URL={settings.public_url} {command()}"
     return "\n".join(
         (
             f"Amtsbrücke läuft: {settings.public_url}      Datenverzeichnis: {settings.data_dir}      Ende: Strg-C",

@@ -87,17 +87,8 @@ async def agencies(
     return (await connection.execute(statement)).all()
 
 
-async def channel_of(connection: AsyncConnection, agency_id: str) -> ChannelRow | None:
-    """Return how an active agency receives, or None."""
-    return next(iter(await _channels(connection, agency_id)), None)
-
-
 async def channels(connection: AsyncConnection) -> list[ChannelRow]:
     """Return how each active agency receives, by agency."""
-    return await _channels(connection, None)
-
-
-async def _channels(connection: AsyncConnection, agency_id: str | None) -> list[ChannelRow]:
     statement = (
         select(AgencyChannel.id, AgencyChannel.channel, AgencyChannel.settings, Agency.kind, AgencyInstance.unit)
         .join(Agency, Agency.id == AgencyChannel.id)
@@ -105,8 +96,6 @@ async def _channels(connection: AsyncConnection, agency_id: str | None) -> list[
         .where(Agency.active.is_(True), AgencyInstance.active.is_(True))
         .order_by(AgencyChannel.id, AgencyInstance.unit)
     )
-    if agency_id is not None:
-        statement = statement.where(AgencyChannel.id == agency_id)
     found: dict[str, ChannelRow] = {}
     for row in (await connection.execute(statement)).all():
         units = (*found[row.id].units, UnitCode(row.unit)) if row.id in found else (UnitCode(row.unit),)

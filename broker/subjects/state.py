@@ -36,11 +36,6 @@ async def raise_numbers(connection: AsyncConnection, keys: Iterable[Key]) -> dic
     return {key: number + 1 for key, number in seen.items()}
 
 
-async def raise_number(connection: AsyncConnection, controller: str, pseudonym: str) -> int:
-    """Raise the number of one person at one controller and return it."""
-    return (await raise_numbers(connection, [(controller, pseudonym)]))[controller, pseudonym]
-
-
 async def _locked(connection: AsyncConnection, keys: Iterable[Key], *, shared: bool) -> dict[Key, int]:
     wanted = sorted(set(keys))
     rows = [{"controller": controller, "pseudonym": pseudonym, "number": 0} for controller, pseudonym in wanted]

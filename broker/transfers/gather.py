@@ -21,11 +21,12 @@ from broker.subjects.repository import FoundBy, StopRow, stops_for
 from broker.subjects.state import Key, lock_shared
 from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
-from consent.consents import Consent
+from consent.consents import Consent, GivenBy
 from consent.facts import Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
-from schemas.identifiers import Mode
+from schemas.identifiers import DataCategory, Mode
 from schemas.message import Person
 
+ADDRESSES = frozenset({DataCategory.ANSCHRIFT, DataCategory.SCHUTZANSCHRIFT})
 ON_REQUEST = frozenset({Mode.ERSUCHEN, Mode.ABRUF})
 
 
@@ -100,23 +101,22 @@ def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -
 
 def complete(base: TransferFacts, sought: Sought, records: Records, on: date) -> TransferFacts:
     """Add what is on record today: consents, stops, protected addresses, the first collection."""
-    consents = [*_named(sought, records), *_standing(sought, records)]
-    objections: list[Objection] = []
-    shelters: list[str] = []
+    found = Found([*_named(sought, records), *_standing(sought, records)], _near_withdrawals(sought, records), [])
+    carries_address = any(item.category in ADDRESSES for item in base.items)
     for stop in records.stops:
-        _add_stop(stop, sought, consents, objections, shelters)
-    objections += _near_withdrawals(sought, records)
+        _add_stop(stop, sought, found, carries_address=carries_address)
     # The sender's own record first: what rests on it may be shown to the sender in full.
-    shelter = next(iter(sorted(shelters, key=lambda controller: controller != sought.sender)), None)
+    shelter = min(found.shelters, key=lambda controller: controller != sought.sender, default=None)
     in_register = True if shelter else base.declarations.schutzanschrift_im_register
     ersuchen = _ersuchen(base.mode, sought, records, on)
     return replace(
         base,
-        consents=tuple(consents),
-        objections=tuple(objections),
+        consents=tuple(found.consents),
+        objections=tuple(found.objections),
         shelter_recorded_by=shelter,
         declarations=replace(base.declarations, schutzanschrift_im_register=in_register),
         first_collection=ersuchen.first_collection if ersuchen else None,
+        requested=frozenset(DataCategory(c) for c in ersuchen.categories) if ersuchen else None,
     )
 
 
@@ -176,9 +176,7 @@ def _same_matter(stop: StandingStop, sought: Sought) -> bool:
 def _near_withdrawals(sought: Sought, records: Records) -> list[Objection]:
     """Return near matches of refusals and withdrawals as objections that a human has to look at."""
     return [
-        Objection(
-            stop.consent.changed[0], ObjectionScope.ALLE, stop.consent.given_by, person, stop.consent.recorded_by, True
-        )
+        _near_objection(stop.consent.changed[0], stop.consent.given_by, person, stop.consent.recorded_by)
         for stop in records.standing
         if _same_matter(stop, sought) and stop.consent.id not in sought.named_consents
         for person in sought.persons
@@ -186,29 +184,44 @@ def _near_withdrawals(sought: Sought, records: Records) -> list[Objection]:
     ]
 
 
-def _near_objection(stop: StandingStop, person: str) -> Objection:
-    row = stop.consent
-    return Objection(row.changed[0], ObjectionScope.ALLE, row.given_by, person, row.recorded_by, near=True)
+def _near_objection(dated: date, by: GivenBy, person: str, recorded_by: str) -> Objection:
+    return Objection(dated, ObjectionScope.ALLE, by, person, recorded_by, near=True)
 
 
-def _add_stop(
-    stop: StopRow, sought: Sought, consents: list[Consent], objections: list[Objection], shelters: list[str]
-) -> None:
-    """Add one stop where it is about a person or case of the transfer, as what it is for the law."""
+@dataclass(slots=True)
+class Found:
+    """What the stops on record are for the law."""
+
+    consents: list[Consent]
+    objections: list[Objection]
+    shelters: list[str]
+    """Controllers that hold a protected address of a person."""
+
+
+def _add_stop(stop: StopRow, sought: Sought, found: Found, *, carries_address: bool) -> None:
+    """Add one stop where it is about a person or case of the transfer."""
     for person in sought.persons:
-        found = stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values()))
-        if found is None:
-            continue
-        if found is FoundBy.NEAR:
+        how = stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values()))
+        if how is FoundBy.NEAR and _matters(stop, sought, carries_address=carries_address):
             near = stop.objection(person, near=True)
-            scope = ObjectionScope.ALLE
-            objections.append(near or Objection(stop.dated, scope, stop.given_by, person, stop.controller, near=True))
+            found.objections.append(near or _near_objection(stop.dated, stop.given_by, person, stop.controller))
+        elif how is None or how is FoundBy.NEAR:
+            continue
         elif stop.kind is StopKind.SCHUTZANSCHRIFT:
-            shelters.append(stop.controller)
+            found.shelters.append(stop.controller)
         elif (refusal := stop.refusal(person)) is not None:
-            consents.append(refusal)
-        elif (objection := stop.objection(person if found is FoundBy.EXACT else None)) is not None:
-            objections.append(objection)
+            found.consents.append(refusal)
+        elif (objection := stop.objection(person if how is FoundBy.EXACT else None)) is not None:
+            found.objections.append(objection)
+
+
+def _matters(stop: StopRow, sought: Sought, *, carries_address: bool) -> bool:
+    """Whether a stop that only nearly matches would stop this transfer, if it were the same person."""
+    if stop.kind is StopKind.SCHUTZANSCHRIFT:
+        return carries_address
+    if stop.kind is StopKind.VERWEIGERUNG:
+        return (stop.purpose, stop.recipient) == (sought.purpose, sought.recipient)
+    return True
 
 
 def _ersuchen(mode: Mode, sought: Sought, records: Records, on: date) -> ErsuchenRow | None:

@@ -122,7 +122,7 @@ class PushContract(AdapterContract):
     def interrupt(self, happening: str, root: Path) -> tuple[list[int], str]:
         """Hand over in another process that something happens to; return its exit codes and reason codes."""
         words = [sys.executable, "-m", "tests.adapters.interrupted", happening, str(root), self.kind, self.unit.value]
-        done = subprocess.run(  # noqa: S603 - our own module
+        done = subprocess.run(
             [*words, self.branch or ""], cwd=REPOSITORY, capture_output=True, text=True, timeout=DEADLINE, check=True
         )
         return json.loads(done.stdout), done.stderr

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from lxml import etree
 
-from schemas.describe import limits_of_messages, schema_catalogue, show
+from schemas.describe import schema_catalogue, show
 from schemas.identifiers import DataCategory, OriginMark, Part
-from schemas.limits import Limits
 from schemas.message_types import MESSAGE_TYPES
 from schemas.xml import reduce, validate
 from tests.schemas.messages import EXAMPLE, BlockSpec, message
@@ -58,9 +57,3 @@ def test_the_catalogue_has_all_types_with_all_their_files() -> None:
         for content in entry.files.values():
             links = etree.fromstring(content).xpath("//@schemaLocation")
             assert {link.rpartition("/")[2] for link in links} <= names
-
-
-def test_limits_are_plain_data() -> None:
-    """Every limit is there under its name."""
-    assert limits_of_messages(Limits(bytes=5))["bytes"] == 5
-    assert limits_of_messages()["persons"] == 50

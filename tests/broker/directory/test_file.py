@@ -14,7 +14,7 @@ from broker.directory.document import AgencyEntry, DirectoryDocument
 from broker.directory.file import read_directory
 from broker.directory.nodes import DirectoryFileError
 from schemas.identifiers import UnitCode
-from tests.broker.directory.gateways import KREIS, kreis
+from tests.world import DIRECTORY, kreis_directory
 
 SMALL = """\
 kreis:
@@ -54,7 +54,7 @@ def agency(document: DirectoryDocument, agency_id: str) -> AgencyEntry:
 
 def test_the_shipped_file_has_every_town_and_unit(tmp_path: Path) -> None:
     """Five agencies of the Kreis and two in each of ten towns, with 85 instances; the jobcenter is in every town."""
-    document = kreis(tmp_path)
+    document = kreis_directory(tmp_path)
     assert len(document.agencies) == 5 + 2 * 10
     assert sum(len(entry.units) for entry in document.agencies) == 5 + 10 * (3 + 5)
     assert len(agency(document, "jobcenter-kreis-re").branches) == 10
@@ -63,7 +63,7 @@ def test_the_shipped_file_has_every_town_and_unit(tmp_path: Path) -> None:
 
 def test_every_agency_of_the_shipped_file_has_an_adapter(tmp_path: Path) -> None:
     """The adapters read the settings as they are stored."""
-    for entry in kreis(tmp_path).agencies:
+    for entry in kreis_directory(tmp_path).agencies:
         assert adapter_for(entry.kind, entry.units, entry.settings).pushes is (entry.id == "sozialamt-marl")
 
 
@@ -227,4 +227,4 @@ def test_settings_of_any_shape_are_read_or_refused(tmp_path: Path, value: object
 
 def test_the_shipped_file_is_the_packages_own() -> None:
     """The file lies in the package, so that the wheel can carry it."""
-    assert KREIS.is_file()
+    assert DIRECTORY.is_file()

@@ -25,9 +25,8 @@ from tests.broker.subjects.world import (
     STAFF,
     TODAY,
     As,
-    database_bytes,
-    evidence,
 )
+from tests.world import database_bytes, evidence
 
 CASE = "JC 12/345 " + MARKER
 OPT_OUT = {

@@ -25,7 +25,7 @@ async def test_missing_rows_begin_at_zero(gateway: Gateway) -> None:
 async def test_raising_counts_for_that_person_at_that_controller(gateway: Gateway) -> None:
     """Raising one key leaves the same pseudonym at another controller, and another's at this one, alone."""
     async with gateway.db.writing() as connection:
-        assert await state.raise_number(connection, *ONE) == 1
+        assert (await state.raise_numbers(connection, [ONE]))[ONE] == 1
         assert await state.raise_numbers(connection, [ONE, ("a:B", "1:bb")]) == {ONE: 2, ("a:B", "1:bb"): 1}
     async with gateway.db.writing() as connection:
         assert await state.lock_shared(connection, [ONE, OTHER, ("a:B", "1:bb")]) == {
@@ -48,7 +48,7 @@ async def test_no_raise_is_lost_among_concurrent_ones(gateway: Gateway) -> None:
 
     async def once() -> int:
         async with gateway.db.writing() as connection:
-            return await state.raise_number(connection, *ONE)
+            return (await state.raise_numbers(connection, [ONE]))[ONE]
 
     assert sorted(await asyncio.gather(*(once() for _ in range(40)))) == list(range(1, 41))
 
@@ -58,7 +58,7 @@ async def test_a_rolled_back_event_raises_nothing(gateway: Gateway) -> None:
 
     async def fail() -> None:
         async with gateway.db.writing() as connection:
-            await state.raise_number(connection, *ONE)
+            (await state.raise_numbers(connection, [ONE]))[ONE]
             raise LookupError
 
     with pytest.raises(LookupError):

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import problems
-from broker.audit.models import AuditEntry, AuditSide
 from broker.auth.caller import Caller, Role
 from broker.auth.dependencies import caller
-from broker.config import Settings
 from broker.consents import api as consents_api
-from broker.db import Base, Database
 from broker.directory.models import Agency, AgencyInstance
 from broker.gateway import Gateway
-from broker.keys import load_keys
 from broker.requests import api as requests_api
 from broker.subjects import api as subjects_api
 from broker.subjects.events import SubjectEvent
-from consent.catalogue import load_catalogue
+from tests.world import START, MovableClock, fresh_gateway
 
-NOW = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
+NOW = START
 TODAY = NOW.date()
 JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
 SOZIALAMT = "sozialamt-marl:SOZIALAMT_SGBXII"
@@ -53,15 +48,12 @@ async def _offices(connection: AsyncConnection) -> None:
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    """Give a gateway with the tables, the offices, a clock that stands still and the law as it is."""
-    settings = Settings(data_dir=tmp_path)
-    db = Database(settings.database)
-    async with db.writing() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-        await _offices(connection)
-    yield Gateway(settings, lambda: NOW, db, load_keys(settings.keys_dir), load_catalogue())
-    await db.close()
+async def gateway(data_dir: Path, clock: MovableClock) -> AsyncIterator[Gateway]:
+    """Give a gateway with the offices, a clock that stands still and the law as it is."""
+    async with fresh_gateway(data_dir, clock) as made:
+        async with made.db.writing() as connection:
+            await _offices(connection)
+        yield made
 
 
 @pytest.fixture
@@ -104,16 +96,3 @@ def acting(app: FastAPI) -> As:
             yield made
 
     return client
-
-
-async def evidence(gateway: Gateway) -> list[tuple[Any, dict[str, str]]]:
-    """Return the entries of the evidence in order, each with what lies beside it."""
-    async with gateway.db.reading() as connection:
-        entries = list(await connection.execute(select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq)))
-        side = list(await connection.execute(select(AuditSide.entry_id, AuditSide.field, AuditSide.value)))
-    return [(entry, {row.field: row.value for row in side if row.entry_id == entry.id}) for entry in entries]
-
-
-def database_bytes(gateway: Gateway) -> bytes:
-    """Return all bytes of the database's files."""
-    return b"".join(path.read_bytes() for path in sorted(gateway.settings.data_dir.glob("amtsbruecke.db*")))
