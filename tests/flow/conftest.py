@@ -11,7 +11,7 @@ from tests.flow.world import Kreis, open_kreis
 
 
 @pytest.fixture
-async def kreis(tmp_path: Path) -> AsyncIterator[Kreis]:
+async def kreis(data_dir: Path) -> AsyncIterator[Kreis]:
     """Give a running service with the directory of Kreis Recklinghausen."""
-    async with open_kreis(tmp_path) as running:
+    async with open_kreis(data_dir) as running:
         yield running

@@ -1,12 +1,16 @@
-"""A process that takes a transfer one step further and is killed (SIGKILL) at a named place. Run by `test_kill.py`."""
+"""A process that takes a transfer one step further and is killed (SIGKILL) at a named place. Run by `test_kill.py`.
+
+The processes are forked from one that has loaded this module and the schemas, and nothing else.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import multiprocessing
 import os
 import signal
-import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ Step = Callable[[Kreis, Path], Awaitable[object]]
 
 MESSAGE = "message.xml"
 QUITTUNG = "quittung.xml"
+FAULT = "fault.txt"
+SECONDS = 60
 
 
 def die() -> None:
@@ -91,7 +97,7 @@ STEPS: dict[str, Step] = {
 }
 
 
-async def main(folder: Path, step: str, place: str, when: str) -> None:
+async def take(folder: Path, step: str, place: str, when: str) -> None:
     """Open the Kreis on the folder, arm, and take the step."""
     async with open_kreis(folder) as kreis:
         for office in (JOBCENTER, SOZIALAMT, f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"):
@@ -100,5 +106,21 @@ async def main(folder: Path, step: str, place: str, when: str) -> None:
         await STEPS[step](kreis, folder)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:5]))
+def run(folder: Path, step: str, place: str, when: str) -> None:
+    """Be the process; what fails before death is written down for the test."""
+    try:
+        asyncio.run(take(folder, step, place, when))
+    except BaseException:
+        (folder / FAULT).write_text(traceback.format_exc())
+        raise
+
+
+def killed(folder: Path, step: str, place: str, when: str) -> None:
+    """Take the step in a process of its own; see that it was killed at the place."""
+    fresh = multiprocessing.get_context("forkserver")
+    fresh.set_forkserver_preload(["tests.flow.warm"])
+    process = fresh.Process(target=run, args=(folder, step, place, when))
+    process.start()
+    process.join(SECONDS)
+    fault = folder / FAULT
+    assert process.exitcode == -signal.SIGKILL, fault.read_text() if fault.exists() else "it came to its end"

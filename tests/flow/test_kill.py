@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from schemas.compose import compose_quittung, compose_uebermittlung
-from tests.flow.dying import MESSAGE, QUITTUNG
-from tests.flow.world import CORE, FOLDER_AGENCY, JOBCENTER, SOZIALAMT, START, Kreis, open_kreis
+from tests.flow.dying import MESSAGE, QUITTUNG, killed
+from tests.flow.world import CORE, FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis, open_kreis
+from tests.world import START
 
-ROOT = Path(__file__).resolve().parents[2]
 MESSAGE_ID = "11111111-2222-4333-8444-555555555555"
 FOLDER_OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
 
@@ -54,13 +51,6 @@ BRING = [
     ("bring", "adapters.registry:ConfiguredAdapter.deliver", "after"),
     ("bring", "broker.delivery.worker:_bring", "after"),
 ]
-
-
-def killed(folder: Path, step: str, place: str, when: str) -> None:
-    """Run the step in a process of its own, which is killed at the place."""
-    command = [sys.executable, "-m", "tests.flow.dying", str(folder), step, place, when]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
 def write_message(folder: Path, recipient: str) -> None:
@@ -121,62 +111,62 @@ async def ended(kreis: Kreis) -> None:
 
 
 @pytest.mark.parametrize(("step", "place", "when"), SUBMIT)
-async def test_killed_while_submitting(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_submitting(data_dir: Path, step: str, place: str, when: str) -> None:
     """The sender that got no answer sends the same again, and there is one transfer."""
-    write_message(tmp_path, SOZIALAMT)
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
-        await finished(kreis, tmp_path)
+    write_message(data_dir, SOZIALAMT)
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
+        await finished(kreis, data_dir)
 
 
 @pytest.mark.parametrize(("step", "place", "when"), RELAY)
-async def test_killed_while_relaying(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_relaying(data_dir: Path, step: str, place: str, when: str) -> None:
     """Another relay takes the row; what was published twice arrives once."""
-    write_message(tmp_path, SOZIALAMT)
-    async with open_kreis(tmp_path) as kreis:
-        await submitted(kreis, tmp_path)
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
-        await finished(kreis, tmp_path)
+    write_message(data_dir, SOZIALAMT)
+    async with open_kreis(data_dir) as kreis:
+        await submitted(kreis, data_dir)
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
+        await finished(kreis, data_dir)
 
 
 @pytest.mark.parametrize(("step", "place", "when"), INTAKE)
-async def test_killed_while_taking_in(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_taking_in(data_dir: Path, step: str, place: str, when: str) -> None:
     """What was read but not committed is read again, and stands once."""
-    write_message(tmp_path, SOZIALAMT)
-    async with open_kreis(tmp_path) as kreis:
-        await submitted(kreis, tmp_path)
+    write_message(data_dir, SOZIALAMT)
+    async with open_kreis(data_dir) as kreis:
+        await submitted(kreis, data_dir)
         await kreis.publish()
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
-        await finished(kreis, tmp_path)
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
+        await finished(kreis, data_dir)
 
 
 @pytest.mark.parametrize(("step", "place", "when"), FETCH)
-async def test_killed_while_handing_over(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_handing_over(data_dir: Path, step: str, place: str, when: str) -> None:
     """The recipient that got no message gets it after the lease, under the same id."""
-    write_message(tmp_path, SOZIALAMT)
-    async with open_kreis(tmp_path) as kreis:
-        await submitted(kreis, tmp_path)
+    write_message(data_dir, SOZIALAMT)
+    async with open_kreis(data_dir) as kreis:
+        await submitted(kreis, data_dir)
         await kreis.pump()
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
-        await finished(kreis, tmp_path)
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
+        await finished(kreis, data_dir)
 
 
 @pytest.mark.parametrize(("step", "place", "when"), ANSWER)
-async def test_killed_while_answering(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_answering(data_dir: Path, step: str, place: str, when: str) -> None:
     """The recipient that got no answer sends its quittung again; it counts once, and the content is gone."""
-    write_message(tmp_path, SOZIALAMT)
-    async with open_kreis(tmp_path) as kreis:
-        transfer = await submitted(kreis, tmp_path)
+    write_message(data_dir, SOZIALAMT)
+    async with open_kreis(data_dir) as kreis:
+        transfer = await submitted(kreis, data_dir)
         await kreis.pump()
         await (await kreis.office(SOZIALAMT)).inbox()
     ids = {"message_id": "22222222-2222-4333-8444-555555555555", "transfer_id": transfer, "reply_to": MESSAGE_ID}
     quittung = compose_quittung(sender=SOZIALAMT, status="ANGENOMMEN", created_at=START, **ids)
-    (tmp_path / QUITTUNG).write_bytes(quittung)
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
+    (data_dir / QUITTUNG).write_bytes(quittung)
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
         sozialamt = await kreis.office(SOZIALAMT)
         answer = await sozialamt.post_xml(f"/v1/inbox/{transfer}/quittung", quittung)
         assert answer.json()["state"] == "acknowledged"
@@ -184,19 +174,19 @@ async def test_killed_while_answering(tmp_path: Path, step: str, place: str, whe
 
 
 @pytest.mark.parametrize(("step", "place", "when"), BRING)
-async def test_killed_while_bringing_a_file(tmp_path: Path, step: str, place: str, when: str) -> None:
+async def test_killed_while_bringing_a_file(data_dir: Path, step: str, place: str, when: str) -> None:
     """A file drop that was interrupted ends as one whole file."""
-    write_message(tmp_path, FOLDER_OFFICE)
-    async with open_kreis(tmp_path) as kreis:
-        transfer = await submitted(kreis, tmp_path)
+    write_message(data_dir, FOLDER_OFFICE)
+    async with open_kreis(data_dir) as kreis:
+        transfer = await submitted(kreis, data_dir)
         await kreis.publish()
         await kreis.take_in()
-    killed(tmp_path, step, place, when)
-    async with open_kreis(tmp_path) as kreis:
+    killed(data_dir, step, place, when)
+    async with open_kreis(data_dir) as kreis:
         kreis.clock.move(seconds=121)
         await kreis.pump()
         state = await (await kreis.office(JOBCENTER)).state(transfer)
-        files = [path for path in (tmp_path / "folders").rglob(f"{transfer}-1.xml") if path.is_file()]
+        files = [path for path in (data_dir / "folders").rglob(f"{transfer}-1.xml") if path.is_file()]
 
     assert state == "delivered"
-    assert [path.read_bytes() for path in files] == [(tmp_path / MESSAGE).read_bytes()]
+    assert [path.read_bytes() for path in files] == [(data_dir / MESSAGE).read_bytes()]

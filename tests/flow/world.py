@@ -8,35 +8,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from broker.app import create_app, keep_catalogue
 from broker.auth.caller import Role
 from broker.auth.client_assertion import client_assertion
 from broker.auth.clients import NewClient, add_client
-from broker.config import Settings
 from broker.delivery.intake import GROUP, take_in_once
 from broker.delivery.worker import adapters_of, deliver_once
-from broker.directory import models as directory_models
-from broker.directory.file import read_directory
 from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
 from broker.outbox.relay import publish_due
-from broker.start import open_gateway
 from broker.transport.base import Transport, topic_of
 from broker.transport.embedded import EmbeddedTransport
 from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
 from schemas.identifiers import DataCategory
-
-START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
-DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
+from tests.world import MovableClock, database_bytes, fresh_gateway, kreis_directory, rows, scalar
 
 JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
 SOZIALAMT = "sozialamt-herten:SOZIALAMT_SGBXII"
@@ -50,21 +43,6 @@ FOLDER_AGENCY = "sozialamt-marl"
 STAMMDATEN, ANSCHRIFT = DataCategory.STAMMDATEN, DataCategory.ANSCHRIFT
 BEZUG, HOEHE = DataCategory.LEISTUNGSBEZUG, DataCategory.LEISTUNGSHOEHE
 CORE: tuple[AnyBlock, ...] = (STAMMDATEN, ANSCHRIFT, BEZUG, HOEHE)
-
-
-@dataclass
-class MovableClock:
-    """A clock that stands still until it is moved."""
-
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        """Return the moment."""
-        return self.now
-
-    def move(self, **span: float) -> None:
-        """Move on by a span, for example ``days=1``."""
-        self.now += timedelta(**span)
 
 
 @dataclass
@@ -188,8 +166,7 @@ class Kreis:
 
     async def agencies(self) -> list[str]:
         """Return the ids of all agencies."""
-        async with self.gateway.db.reading() as connection:
-            return list(await connection.scalars(text("SELECT id FROM agencies ORDER BY id")))
+        return [row.id for row in await rows(self.gateway, "SELECT id FROM agencies ORDER BY id")]
 
     async def deliver(self) -> int:
         """Let the delivery serve the channels."""
@@ -203,21 +180,19 @@ class Kreis:
 
     async def scalar(self, sql: str, **values: Any) -> Any:
         """Return one value of the database."""
-        async with self.gateway.db.reading() as connection:
-            return await connection.scalar(text(sql), values)
+        return await scalar(self.gateway, sql, **values)
 
     def database_bytes(self) -> bytes:
         """Return all bytes of the database's files."""
-        folder = self.gateway.settings.data_dir
-        return b"".join(path.read_bytes() for path in sorted(folder.glob("amtsbruecke.db*")))
+        return database_bytes(self.gateway)
 
 
 @asynccontextmanager
 async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
     """Start the service on a folder; what lies there already is taken up again."""
     clock = MovableClock()
-    async with open_gateway(Settings(data_dir=folder, **settings), clock) as gateway:
-        document = read_directory(DIRECTORY, folder)
+    async with fresh_gateway(folder, clock, **settings) as gateway:
+        document = kreis_directory(folder)
         await load(gateway, document)
         await prepare_channels(document, folder)
         transport = EmbeddedTransport(gateway.db, gateway.topic_filled)

@@ -17,22 +17,16 @@ from broker.auth.dependencies import caller, require
 from broker.directory.service import load
 from broker.gateway import Gateway
 from broker.transport.embedded import EmbeddedTransport
-from tests.broker.directory.gateways import MovableClock, fresh_gateway, kreis
+from tests.world import PUBLIC_URL, MovableClock, fresh_gateway, kreis_directory
 
 INSTANCE = "jugendamt-marl:JUGENDAMT_ASD"
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    """Return a clock that stands still until it is moved."""
-    return MovableClock()
-
-
-@pytest.fixture
-async def gateway(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Gateway]:
+async def gateway(tmp_path: Path, data_dir: Path, clock: MovableClock) -> AsyncIterator[Gateway]:
     """Give a gateway with the directory of the demonstration."""
-    async with fresh_gateway(tmp_path / "data", clock) as found:
-        await load(found, kreis(tmp_path))
+    async with fresh_gateway(data_dir, clock) as found:
+        await load(found, kreis_directory(tmp_path))
         yield found
 
 
@@ -56,5 +50,5 @@ async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
         return found.actor
 
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="https://gateway.example") as found:
+    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as found:
         yield found

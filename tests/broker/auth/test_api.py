@@ -14,7 +14,7 @@ from broker.auth.caller import Caller, Role
 from broker.directory.document import DirectoryDocument
 from broker.directory.service import load
 from broker.gateway import Gateway
-from tests.broker.directory.gateways import kreis
+from tests.world import kreis_directory
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -108,7 +108,7 @@ async def test_a_removed_agency_is_shown_but_not_listed(
     client: httpx.AsyncClient, gateway: Gateway, tmp_path: Path
 ) -> None:
     """What the evidence refers to can still be looked up, marked as inactive."""
-    rest = [entry for entry in kreis(tmp_path).agencies if entry.id != "sozialamt-marl"]
+    rest = [entry for entry in kreis_directory(tmp_path).agencies if entry.id != "sozialamt-marl"]
     await load(gateway, DirectoryDocument(tuple(rest)))
     shown = await client.get("/v1/agencies/sozialamt-marl", headers=bearer(gateway))
     assert shown.json()["active"] is False

@@ -17,16 +17,16 @@ from broker.directory.document import DirectoryDocument
 from broker.directory.service import load
 from broker.gateway import Gateway
 from tests.broker.auth.conftest import INSTANCE
-from tests.broker.directory.gateways import audit_entries, audit_side
+from tests.world import evidence
 
 
 async def test_a_new_client_is_on_record(gateway: Gateway) -> None:
     """The evidence names role and instance; the client's id lies beside it, where erasure reaches it."""
     new = await add_client(gateway, Role.INSTANCE, INSTANCE)
-    [entry] = await audit_entries(gateway, "client.added")
-    assert (entry["actor"], entry["sender"]) == ("operator:*", INSTANCE)
-    assert entry["data"] == {"role": "instance", "instance": INSTANCE}
-    assert await audit_side(gateway, entry["id"]) == {"client_id": new.client_id}
+    [(entry, side)] = await evidence(gateway, "client.added")
+    assert (entry.actor, entry.sender) == ("operator:*", INSTANCE)
+    assert entry.data == {"role": "instance", "instance": INSTANCE}
+    assert side == {"client_id": new.client_id}
 
 
 def files_with(folder: Path, text: str) -> list[str]:
@@ -75,7 +75,7 @@ async def test_an_access_that_fits_nobody_is_refused(
     with pytest.raises(error):
         await add_client(gateway, role, instance, agency)
     assert await list_clients(gateway) == []
-    assert await audit_entries(gateway, "client.added") == []
+    assert await evidence(gateway, "client.added") == []
 
 
 async def test_an_inactive_instance_gets_no_access(gateway: Gateway) -> None:
@@ -113,7 +113,7 @@ async def test_revoking_is_on_record_once(gateway: Gateway, new: NewClient) -> N
     """The second time nothing changes and nothing is recorded."""
     assert await revoke_client(gateway, new.client_id)
     assert not await revoke_client(gateway, new.client_id)
-    assert len(await audit_entries(gateway, "client.revoked")) == 1
+    assert len(await evidence(gateway, "client.revoked")) == 1
     [row] = await list_clients(gateway)
     assert (row.status, row.revoked_at) == ("revoked", gateway.clock())
 

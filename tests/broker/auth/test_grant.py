@@ -21,7 +21,7 @@ from broker.auth.client_assertion import client_assertion, token_form
 from broker.auth.clients import NewClient, add_client, revoke_client
 from broker.gateway import Gateway
 from tests.broker.auth.conftest import INSTANCE
-from tests.broker.directory.gateways import START, MovableClock, audit_entries, audit_side
+from tests.world import START, MovableClock, evidence
 
 AUDIENCE = "https://gateway.example"
 NOW = int(START.timestamp())
@@ -72,7 +72,7 @@ def refused(answer: httpx.Response) -> None:
 
 async def reasons(gateway: Gateway) -> list[str]:
     """Return the reasons that the evidence has for refused tokens."""
-    return [entry["data"]["reason"] for entry in await audit_entries(gateway, "token.refused")]
+    return [entry.data["reason"] for entry, _ in await evidence(gateway, "token.refused")]
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, AUDIENCE + "/v1/token"])
@@ -257,9 +257,9 @@ async def test_a_revoked_client_gets_nothing(client: httpx.AsyncClient, gateway:
     """After revocation a good assertion is refused, and the attempt is on record for the controller."""
     await revoke_client(gateway, new.client_id)
     refused(await post(client, signed(new)))
-    [entry] = await audit_entries(gateway, "token.refused")
-    assert (entry["actor"], entry["sender"], entry["data"]) == (INSTANCE, INSTANCE, {"reason": "key"})
-    assert await audit_side(gateway, entry["id"]) == {"client_id": new.client_id}
+    [(entry, side)] = await evidence(gateway, "token.refused")
+    assert (entry.actor, entry.sender, entry.data) == (INSTANCE, INSTANCE, {"reason": "key"})
+    assert side == {"client_id": new.client_id}
 
 
 async def test_an_unknown_client_leaves_no_trace(client: httpx.AsyncClient, gateway: Gateway, new: NewClient) -> None:

@@ -21,7 +21,7 @@ from broker.auth.models import Client
 from broker.auth.tokens import issue, verify_token
 from broker.gateway import Gateway
 from tests.broker.auth.conftest import INSTANCE
-from tests.broker.directory.gateways import START, MovableClock
+from tests.world import START, MovableClock
 
 ISSUER = "https://gateway.example"
 NOW = int(START.timestamp())

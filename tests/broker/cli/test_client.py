@@ -20,8 +20,8 @@ from typer.testing import CliRunner, Result
 from broker import problems
 from broker.auth.api import router
 from broker.cli import client, directory
-from broker.cli.start import open_gateway
-from tests.broker.directory.gateways import KREIS
+from broker.start import open_gateway
+from tests.world import DIRECTORY
 
 INSTANCE = "jugendamt-marl:JUGENDAMT_ASD"
 
@@ -32,7 +32,7 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket
     with socket.create_server(("127.0.0.1", 0)) as found:
         monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(tmp_path / "data"))
         monkeypatch.setenv("AMTSBRUECKE_PUBLIC_URL", f"http://127.0.0.1:{found.getsockname()[1]}")
-        assert CliRunner().invoke(directory.app, ["load", str(KREIS)]).exit_code == 0
+        assert CliRunner().invoke(directory.app, ["load", str(DIRECTORY)]).exit_code == 0
         yield found
 
 

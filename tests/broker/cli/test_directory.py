@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.cli.directory import app
-from tests.broker.directory.gateways import KREIS
+from tests.world import DIRECTORY
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +20,12 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_file_is_loaded_and_shown(data_dir: Path) -> None:
     """The first load tells each change and makes the folder, the second tells that there is none; then it is shown."""
-    first = CliRunner().invoke(app, ["load", str(KREIS)])
+    first = CliRunner().invoke(app, ["load", str(DIRECTORY)])
     assert first.exit_code == 0, first.output
     assert "+ sozialamt-marl:WOHNGELDSTELLE" in first.output
     assert "25 Behörden, 85 Instanzen; 120 Änderungen." in first.output
     assert (data_dir / "folders" / "sozialamt-marl").is_dir()
-    second = CliRunner().invoke(app, ["load", str(KREIS)])
+    second = CliRunner().invoke(app, ["load", str(DIRECTORY)])
     assert second.output == "25 Behörden, 85 Instanzen; keine Änderung.\n"
     shown = CliRunner().invoke(app, ["show"]).output.splitlines()
     assert len(shown) == 85
@@ -42,7 +42,7 @@ def test_an_empty_directory_says_what_to_do() -> None:
 def test_a_mistake_is_told_in_one_line(tmp_path: Path) -> None:
     """File, line and field are told, nothing is loaded, and no traceback is shown."""
     path = tmp_path / "bad.yaml"
-    path.write_text(KREIS.read_text(encoding="utf-8").replace("[JOBCENTER]", "[JOBZENTER]"), encoding="utf-8")
+    path.write_text(DIRECTORY.read_text(encoding="utf-8").replace("[JOBCENTER]", "[JOBZENTER]"), encoding="utf-8")
     result = CliRunner().invoke(app, ["load", str(path)])
     assert result.exit_code == 1
     assert result.stderr.startswith(
@@ -55,7 +55,7 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path) -> None:
 def test_an_absent_share_is_told_after_the_load(tmp_path: Path) -> None:
     """A folder outside the data directory that is not there is no reason to load nothing, but one to say so."""
     path = tmp_path / "outside.yaml"
-    text = KREIS.read_text(encoding="utf-8").replace('"folders/{agency}"', str(tmp_path / "mount" / "marl"))
+    text = DIRECTORY.read_text(encoding="utf-8").replace('"folders/{agency}"', str(tmp_path / "mount" / "marl"))
     path.write_text(text, encoding="utf-8")
     result = CliRunner().invoke(app, ["load", str(path)])
     assert result.exit_code == 1

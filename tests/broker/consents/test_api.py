@@ -31,9 +31,8 @@ from tests.broker.subjects.world import (
     STAFF,
     TODAY,
     As,
-    database_bytes,
-    evidence,
 )
+from tests.world import database_bytes, evidence
 
 DOCTOR = "Dr. Vvdoctormarker"
 CONSENT = {

@@ -34,10 +34,10 @@ async def test_the_first_load_adds_everything_and_says_so(gateway: Gateway, tmp_
     changes = await load(gateway, kreis_directory(tmp_path))
     assert {change.action for change in changes} == {Action.ADDED}
     assert len(changes) == 25 + 85 + 10
-    [entry] = await evidence(gateway, "directory.changed")
-    assert entry["actor"] == "operator:*"
-    assert entry["data"]["added"] == sorted(change.id for change in changes)
-    assert (entry["data"]["changed"], entry["data"]["removed"]) == ([], [])
+    [(entry, _)] = await evidence(gateway, "directory.changed")
+    assert entry.actor == "operator:*"
+    assert entry.data["added"] == sorted(change.id for change in changes)
+    assert (entry.data["changed"], entry.data["removed"]) == ([], [])
 
 
 async def test_the_same_file_again_changes_nothing(gateway: Gateway, tmp_path: Path, clock: MovableClock) -> None:

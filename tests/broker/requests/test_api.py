@@ -25,9 +25,8 @@ from tests.broker.subjects.world import (
     SOZIALAMT,
     TODAY,
     As,
-    database_bytes,
-    evidence,
 )
+from tests.world import database_bytes, evidence
 
 CASE = "SO 7/26 " + MARKER
 COLLECTION = {"status": "VERSUCHT_FRUCHTLOS", "gefragt_am": "2026-02-02", "frist": "2026-02-20"}

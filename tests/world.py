@@ -1,0 +1,82 @@
+"""The world that tests share: a clock that can be moved, a gateway on a fresh database, and what lies in it.
+
+The database is the real one, migrations and triggers included: `tests.conftest` runs the migrations once and copies the
+file for each test.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, select, text
+
+from broker.audit.models import AuditEntry, AuditSide
+from broker.config import Settings
+from broker.directory import models as directory_models
+from broker.directory.document import DirectoryDocument
+from broker.directory.file import read_directory
+from broker.gateway import Gateway
+from broker.start import open_gateway
+
+START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
+PUBLIC_URL = "https://gateway.example"
+#: The directory that the project ships.
+DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
+DATABASE = "amtsbruecke.db"
+
+
+@dataclass
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        """Return the moment."""
+        return self.now
+
+    def move(self, **span: float) -> None:
+        """Move on by a span, for example ``days=1``."""
+        self.now += timedelta(**span)
+
+
+def fresh_gateway(
+    folder: Path, clock: MovableClock | None = None, **settings: Any
+) -> AbstractAsyncContextManager[Gateway]:
+    """Open a gateway on a data directory; what lies there already is taken up again."""
+    return open_gateway(Settings(data_dir=folder, **({"public_url": PUBLIC_URL} | settings)), clock or MovableClock())
+
+
+def kreis_directory(folder: Path) -> DirectoryDocument:
+    """Read the directory that the project ships, for a data directory."""
+    return read_directory(DIRECTORY, folder)
+
+
+async def rows(gateway: Gateway, sql: str, **values: Any) -> list[Row[Any]]:
+    """Return the rows of a query."""
+    async with gateway.db.reading() as connection:
+        return list(await connection.execute(text(sql), values))
+
+
+async def scalar(gateway: Gateway, sql: str, **values: Any) -> Any:
+    """Return one value of the database."""
+    async with gateway.db.reading() as connection:
+        return await connection.scalar(text(sql), values)
+
+
+async def evidence(gateway: Gateway, event: str | None = None) -> list[tuple[Row[Any], dict[str, str]]]:
+    """Return the entries of the evidence (of one event) in order, each with what lies beside it."""
+    query = select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq)
+    async with gateway.db.reading() as connection:
+        entries = list(await connection.execute(query if event is None else query.where(AuditEntry.event == event)))
+        side = list(await connection.execute(select(AuditSide.entry_id, AuditSide.field, AuditSide.value)))
+    return [(entry, {row.field: row.value for row in side if row.entry_id == entry.id}) for entry in entries]
+
+
+def database_bytes(gateway: Gateway) -> bytes:
+    """Return all bytes of the database's files."""
+    return b"".join(path.read_bytes() for path in sorted(gateway.settings.data_dir.glob(DATABASE + "*")))
