@@ -15,9 +15,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("var"), description="where the embedded database and the keys lie")
     database_url: str = Field(default="", description="SQLAlchemy address; empty: SQLite in data_dir")
-    public_url: str = Field(default="http://127.0.0.1:8080", description="address under which clients see this gateway")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    public_url: str = Field(
+        default_factory=lambda known: f"http://{known['host']}:{known['port']}",
+        description="address under which clients see this gateway; by default host and port",
+    )
     embedded_roles: bool = Field(default=True, description="run relay and delivery inside `serve`")
     token_seconds: int = Field(default=300, ge=10, le=3600, description="life of an access token")
     lease_seconds: int = Field(default=120, ge=1, description="how long a message of the inbox is leased")

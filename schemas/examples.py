@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from schemas.message_types import MESSAGE_TYPES, PACKAGE_DIR
 
 _FOLDER = PACKAGE_DIR / "examples"
@@ -10,8 +12,15 @@ _FOLDER = PACKAGE_DIR / "examples"
 EXAMPLE_TYPES: tuple[str, ...] = tuple(dict.fromkeys(t.name for t in MESSAGE_TYPES))
 
 
-def example(message_type: str) -> str:
-    """Give the example message of a type as XML text. Raises `KeyError` with the known types in its text."""
+def example(message_type: str, created_at: str | None = None, message_id: str | None = None) -> str:
+    """Give the example message of a type as XML text, with this time and id where given.
+
+    Raises `KeyError` with the known types in its text.
+    """
     if message_type not in EXAMPLE_TYPES:
         raise KeyError(f"kein Beispiel unter diesem Namen; es gibt: {', '.join(EXAMPLE_TYPES)}")
-    return (_FOLDER / f"{message_type}.xml").read_text(encoding="utf-8")
+    text = (_FOLDER / f"{message_type}.xml").read_text(encoding="utf-8")
+    for element, value in (("erstelltAm", created_at), ("nachrichtId", message_id)):
+        if value is not None:
+            text = re.sub(f"(<{element}>)[^<]*(?=</{element}>)", rf"\g<1>{value}", text)
+    return text

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
+from broker.clock import system_clock, timestamp
 from schemas.describe import show as show_payload
 from schemas.errors import PayloadTooLarge, SchemaViolation, UnknownMessageType
 from schemas.examples import EXAMPLE_TYPES, example
@@ -64,8 +66,8 @@ def show(file: Annotated[Path, typer.Argument(help="Eine XML-Datei.", exists=Tru
 def print_example(
     message_type: Annotated[str, typer.Argument(metavar="TYP", help="Nachrichtentyp.")],
 ) -> None:
-    """Ein gültiges Beispiel mit erfundenen Personen ausgeben."""
+    """Ein gültiges Beispiel mit erfundenen Personen ausgeben: jetzige Zeit, neue Kennung."""
     if message_type not in EXAMPLE_TYPES:
         typer.echo(f"Kein Beispiel für „{message_type}“; es gibt: {', '.join(sorted(EXAMPLE_TYPES))}", err=True)
         raise typer.Exit(2)
-    typer.echo(example(message_type))
+    typer.echo(example(message_type, timestamp(system_clock()), str(uuid4())))

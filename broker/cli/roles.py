@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,8 +29,8 @@ def serve(
     ] = None,
 ) -> None:
     """Die HTTP-Schnittstelle führen."""
-    given = {"host": host, "port": port, "embedded_roles": roles}
-    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    given: dict[str, Any] = {"host": host, "port": port, "embedded_roles": roles}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     configure_logging()
     asyncio.run(_serve(settings))
 
