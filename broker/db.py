@@ -119,6 +119,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.execute("PRAGMA secure_delete=ON")
+    # Without it INSERT OR REPLACE would delete rows of the evidence past the triggers that refuse it.
+    cursor.execute("PRAGMA recursive_triggers=ON")
     cursor.close()
 
 

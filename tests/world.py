@@ -1,17 +1,18 @@
 """The world that tests share: a clock that can be moved, a gateway on a fresh database, and what lies in it.
 
-The database is the real one, migrations and triggers included: `tests.conftest` runs the migrations once and copies the
-file for each test.
+The database is the real one, triggers included: the migrations run once, and each test gets a copy of the file.
 """
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Row, select, text
 
 from broker.audit.models import AuditEntry, AuditSide
@@ -20,6 +21,7 @@ from broker.directory import models as directory_models
 from broker.directory.document import DirectoryDocument
 from broker.directory.file import read_directory
 from broker.gateway import Gateway
+from broker.migrations import upgrade
 from broker.start import open_gateway
 
 START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
@@ -80,3 +82,26 @@ async def evidence(gateway: Gateway, event: str | None = None) -> list[tuple[Row
 def database_bytes(gateway: Gateway) -> bytes:
     """Return all bytes of the database's files."""
     return b"".join(path.read_bytes() for path in sorted(gateway.settings.data_dir.glob(DATABASE + "*")))
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run all migrations on an empty database, once for all tests of a process, and return its file."""
+    path = tmp_path_factory.mktemp("migrated") / DATABASE
+    upgrade(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, migrated: Path) -> Path:
+    """Return a data directory that holds nothing but a copy of the migrated database."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copyfile(migrated, folder / DATABASE)
+    return folder
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """Return a clock that stands still until it is moved."""
+    return MovableClock()

@@ -1,17 +1,6 @@
-"""The Kreis as a fixture."""
+"""The world of these tests."""
 
-from __future__ import annotations
+from tests.flow.world import kreis
+from tests.world import data_dir, migrated
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.flow.world import Kreis, open_kreis
-
-
-@pytest.fixture
-async def kreis(data_dir: Path) -> AsyncIterator[Kreis]:
-    """Give a running service with the directory of Kreis Recklinghausen."""
-    async with open_kreis(data_dir) as running:
-        yield running
+__all__ = ["data_dir", "kreis", "migrated"]

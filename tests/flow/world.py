@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from broker.app import create_app, keep_catalogue
@@ -204,6 +205,13 @@ async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
         finally:
             for office in kreis.offices.values():
                 await office.http.aclose()
+
+
+@pytest.fixture
+async def kreis(data_dir: Path) -> AsyncIterator[Kreis]:
+    """Give a running service with the directory of Kreis Recklinghausen."""
+    async with open_kreis(data_dir) as running:
+        yield running
 
 
 def person(family: str = "Beispiel", given: str = "Erika", born: date = date(1961, 3, 9), **parts: Any) -> PersonSpec:

@@ -1,0 +1,106 @@
+"""What is evidence is only added to: the database itself refuses to change it."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from broker.migrations import SCRIPTS
+from broker.tables import METADATA
+from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
+
+MIGRATION: dict[str, Any] = runpy.run_path(str(SCRIPTS / "versions" / "0006_append_only.py"))
+FIXED: tuple[str, ...] = MIGRATION["FIXED"]
+ERASABLE: tuple[str, ...] = MIGRATION["ERASABLE"]
+
+#: Tables whose rows may change, each for a reason: state, work in progress, ciphertext, the directory as it is.
+MAY_CHANGE = {
+    "agencies",
+    "agency_channels",
+    "assertion_jtis",
+    "branches",
+    "client_keys",
+    "clients",
+    "deliveries",
+    "embedded_positions",
+    "embedded_records",
+    "ersuchen_contents",
+    "instances",
+    "notices",
+    "outbox",
+    "subject_state",
+    "transfer_keys",
+    "transfer_subjects",
+    "transfers",
+}
+
+
+async def fill(kreis: Kreis) -> None:
+    """Leave at least one row in every table of the evidence."""
+    jobcenter, sozialamt, who = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT), person()
+    consent = await jobcenter.post("/v1/consents", consent_body(SOZIALAMT, "CASE_MANAGEMENT", ["KONTAKT"], who))
+    await jobcenter.post(f"/v1/consents/{consent.json()['id']}/withdrawal")
+    stop = {
+        "art": "OPT_OUT",
+        "person": {"familienname": who.family, "vornamen": who.given, "geburtsdatum": who.birth.isoformat()},
+        "datum": "2026-03-16",
+        "erklaert_von": "betroffene Person",
+    }
+    objection = await jobcenter.post("/v1/objections", stop)
+    await jobcenter.post(f"/v1/objections/{objection.json()['id']}/end", {"grund": "IRRTUM"})
+    ersuchen = await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, who))
+    await sozialamt.post(f"/v1/ersuchen/{ersuchen.json()['id']}/close", {"grund": "ERLEDIGT"})
+    await jobcenter.accepted(SOZIALAMT)
+    await kreis.pump()
+    [item] = await sozialamt.inbox()
+    await sozialamt.answer(item)
+
+
+async def refused(kreis: Kreis, statement: str) -> bool:
+    """Whether the database refuses the statement as one on evidence."""
+    try:
+        async with kreis.gateway.db.writing() as connection:
+            await connection.execute(text(statement))
+    except IntegrityError as exc:
+        return "append-only" in str(exc)
+    return False
+
+
+async def test_no_row_of_the_evidence_can_be_changed_or_deleted(kreis: Kreis) -> None:
+    """Every table of the evidence refuses UPDATE and DELETE; what lies beside an entry can be deleted, not changed."""
+    await fill(kreis)
+    for table in FIXED + ERASABLE:
+        before = await kreis.scalar(f"SELECT count(*) FROM {table}")  # noqa: S608 - fixed names
+        column = next(iter(METADATA.tables[table].columns.keys()))
+
+        assert before > 0, table
+        assert await refused(kreis, f"UPDATE {table} SET {column} = {column}"), table  # noqa: S608 - fixed names
+        assert await refused(kreis, f"DELETE FROM {table}") == (table in FIXED), table  # noqa: S608 - fixed names
+        if table in FIXED:
+            assert await kreis.scalar(f"SELECT count(*) FROM {table}") == before  # noqa: S608 - fixed names
+
+
+async def test_replacing_a_row_does_not_get_round_it(kreis: Kreis) -> None:
+    """INSERT OR REPLACE under the number of an entry neither changes nor removes it."""
+    before = await kreis.scalar("SELECT leaf FROM audit_entries WHERE seq = 1")
+    columns = "seq, id, at, event, actor, data, commitments"
+    replace = f"INSERT OR REPLACE INTO audit_entries ({columns}, leaf) SELECT {columns}, x'00' FROM audit_entries"  # noqa: S608 - fixed names
+    await refused(kreis, replace)
+
+    assert await kreis.scalar("SELECT leaf FROM audit_entries WHERE seq = 1") == before
+
+
+def test_every_table_is_decided_about() -> None:
+    """A table is evidence or stands on the list of those that may change."""
+    assert set(METADATA.tables) == {*FIXED, *ERASABLE} | MAY_CHANGE
+    assert not {*FIXED, *ERASABLE} & MAY_CHANGE
+
+
+@pytest.mark.parametrize("table", FIXED)
+def test_the_code_never_asks_for_it(table: str) -> None:
+    """The tables of the evidence are those of our models; a name that is none would be protected in vain."""
+    assert table in METADATA.tables
