@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -16,6 +17,7 @@ from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.oversight.queries import Search, entries, sides
 from broker.pages import cursor_value
+from schemas.identifiers import Instance, MalformedInstance
 
 router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
 
@@ -55,7 +57,7 @@ class Filters(BaseModel):
     """Filters of a search; all that are given must hold."""
 
     event: str | None = None
-    reference: str | None = Field(default=None, max_length=64, description="transfer, consent, stop or ersuchen id")
+    reference: UUID | None = Field(default=None, description="transfer, consent, stop or ersuchen id")
     instance: str | None = Field(default=None, max_length=128, description="the other side, or an own instance")
     since: datetime | None = None
     until: datetime | None = None
@@ -88,7 +90,16 @@ def _search(who: Caller, filters: Filters) -> Search:
         moment = getattr(filters, field)
         if moment is not None and moment.tzinfo is None:
             raise invalid(field, "Die Zeit braucht eine Zeitzone, z. B. 2026-01-31T08:00:00+01:00.")
-    return Search(who.agency, filters.event, filters.reference, filters.instance, filters.since, filters.until)
+    reference = str(filters.reference) if filters.reference is not None else None
+    return Search(who.agency, filters.event, reference, _instance(filters.instance), filters.since, filters.until)
+
+
+def _instance(text: str | None) -> str | None:
+    """Read the filter. Filters are on record for good, so what could hold a name is none."""
+    try:
+        return None if text is None else str(Instance.parse(text))
+    except MalformedInstance as exc:
+        raise invalid("instance", f"{exc}.") from exc
 
 
 def _look(who: Caller, filters: Filters) -> AuditEvent:

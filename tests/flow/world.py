@@ -156,6 +156,10 @@ class Kreis:
         client = await add_client(self.gateway, Role.OFFICER, agency=agency)
         return Office(self, self.http(), agency, client)
 
+    async def operator(self) -> Office:
+        """Return an operator."""
+        return Office(self, self.http(), "", await add_client(self.gateway, Role.OPERATOR))
+
     async def publish(self) -> int:
         """Let a relay publish what is due."""
         return await publish_due(self.gateway, self.transport, str(uuid4()))
