@@ -14,10 +14,11 @@ from broker.clock import timestamp
 from broker.delivery import inbox, notices
 from broker.delivery.handover import Released
 from broker.delivery.in_flight import recall
-from broker.delivery.quittung import accept_quittung
+from broker.delivery.quittung import accept_quittung, quittungen_of
 from broker.errors import invalid
 from broker.gateway import Gateway, gateway
 from broker.pages import cursor_value
+from broker.transfers.feed import seen_by
 from broker.xml_body import read_xml
 from schemas.identifiers import Instance
 from schemas.xml import validate_quittung
@@ -61,6 +62,21 @@ class QuittungAnswer(BaseModel):
     transfer_id: str
     state: str
     repeated: bool
+
+
+class QuittungView(BaseModel):
+    """A quittung of the recipient, and its XML as it came."""
+
+    status: str
+    reason: str | None
+    at: datetime
+    message: str
+
+
+class Quittungen(BaseModel):
+    """The quittungen of one transfer, oldest first."""
+
+    items: list[QuittungView]
 
 
 class Notice(BaseModel):
@@ -136,6 +152,17 @@ async def post_quittung(transfer_id: str, request: Request, shared: Shared, who:
     async with shared.db.writing() as connection:
         done = await accept_quittung(connection, shared, quittung, instance.agency, who.client_id)
     return QuittungAnswer(transfer_id=done.transfer_id, state=done.state.value, repeated=done.repeated)
+
+
+@router.get("/transfers/{transfer_id}/quittungen", tags=["Übermittlung"])
+async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittungen:
+    """Read the recipient's quittungen: the same XML through every channel; for sender and recipient alone."""
+    instance = who.as_instance()
+    async with shared.db.reading() as connection:
+        await seen_by(connection, transfer_id, instance)
+        rows = await quittungen_of(connection, transfer_id)
+    items = [QuittungView(status=r.status, reason=r.reason, at=r.at, message=r.content.decode()) for r in rows]
+    return Quittungen(items=items)
 
 
 @router.get("/notices")

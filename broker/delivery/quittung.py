@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -97,3 +99,9 @@ async def _keep(connection: AsyncConnection, quittung: Quittung, gateway: Gatewa
         "at": gateway.clock(),
     }
     await connection.execute(insert(QuittungRow), [row])
+
+
+async def quittungen_of(connection: AsyncConnection, transfer_id: str) -> Sequence[Any]:
+    """Return the quittungen of a transfer, oldest first."""
+    query = select(QuittungRow).where(QuittungRow.transfer_id == transfer_id).order_by(QuittungRow.at)
+    return (await connection.execute(query)).all()

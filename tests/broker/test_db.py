@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Column, MetaData, Table, text
 from sqlalchemy.dialects import sqlite
 
 from broker.db import Database, Moment
-from broker.migrations import downgrade, upgrade
+from broker.migrations import _config, downgrade, upgrade
 
 
 @pytest.fixture
@@ -98,6 +99,13 @@ def test_migrations_go_up_and_down_and_up(tmp_path: Path) -> None:
     upgrade(url)
     downgrade(url)
     upgrade(url)
+
+
+def test_migrations_make_just_the_tables_of_the_code(tmp_path: Path) -> None:
+    """A database made by the migrations lacks nothing that the models have, and has nothing besides."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'm.db'}"
+    upgrade(url)
+    command.check(_config(url))
 
 
 async def test_migrations_do_not_go_back_over_evidence(tmp_path: Path) -> None:

@@ -188,3 +188,17 @@ async def test_branch_is_the_one_at_the_senders_place(kreis: Kreis) -> None:
     await kreis.pump()
 
     assert [item["branch"] for item in await jobcenter.inbox()] == ["herten"]
+
+
+async def test_what_goes_only_on_request_must_have_been_asked_for(kreis: Kreis) -> None:
+    """Assets pass on request alone: on an Ersuchen that names them, and not on one that does not."""
+    jobcenter, sozialamt, who = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT), person()
+    blocks = (*CORE, DataCategory.VERMOEGEN)
+    codes = []
+    for asked in (["LEISTUNGSBEZUG"], ["LEISTUNGSBEZUG", "VERMOEGEN"]):
+        body = ersuchen_body(JOBCENTER, who, kategorien=asked)
+        ersuchen = (await sozialamt.post("/v1/ersuchen", body)).json()["id"]
+        answer = await jobcenter.submit(SOZIALAMT, blocks, mode="ERSUCHEN", ersuchen=ersuchen, persons=[who])
+        codes.append(answer.status_code)
+
+    assert codes == [403, 202]
