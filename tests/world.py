@@ -5,7 +5,9 @@ The database is the real one, triggers included: the migrations run once, and ea
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,6 +79,13 @@ async def evidence(gateway: Gateway, event: str | None = None) -> list[tuple[Row
         entries = list(await connection.execute(query if event is None else query.where(AuditEntry.event == event)))
         side = list(await connection.execute(select(AuditSide.entry_id, AuditSide.field, AuditSide.value)))
     return [(entry, {row.field: row.value for row in side if row.entry_id == entry.id}) for entry in entries]
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Return as soon as something holds. Raises `TimeoutError` where it does not within generous seconds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what is looked at has no event of its own
+            await asyncio.sleep(0.01)
 
 
 def database_bytes(gateway: Gateway) -> bytes:

@@ -1,0 +1,163 @@
+"""The relay: what was accepted reaches the topic, whatever the transport and the database do meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from broker.app import running
+from broker.outbox import relay
+from broker.outbox.relay import publish_due, run
+from broker.transport.base import Record, Transport, TransportUnavailable
+from broker.transport.embedded import EmbeddedTransport
+from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
+from tests.world import eventually, rows
+
+
+class UnavailableTransport(EmbeddedTransport):
+    """A transport that says it is away for some calls, having kept the records or not; then it works."""
+
+    def __init__(self, kreis: Kreis, refusals: int, *, keeps: bool = False) -> None:
+        """Refuse so many calls."""
+        super().__init__(kreis.gateway.db, kreis.gateway.topic_filled)
+        self.refusals = refusals
+        self.keeps = keeps
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Refuse while refusals are left."""
+        if self.refusals:
+            self.refusals -= 1
+            if self.keeps:
+                await super().publish(records)
+            raise TransportUnavailable
+        await super().publish(records)
+
+
+async def on_topic(kreis: Kreis) -> list[str]:
+    """Return the ids of the records, in the order in which they lie there."""
+    return [
+        row.record_id for row in await rows(kreis.gateway, "SELECT record_id FROM embedded_records ORDER BY position")
+    ]
+
+
+async def test_what_waits_is_published_in_its_order(kreis: Kreis) -> None:
+    """One round brings all that waits to the topic, oldest first, and the next finds nothing."""
+    jobcenter = await kreis.office(JOBCENTER)
+    ids = [await jobcenter.accepted(SOZIALAMT) for _ in range(3)]
+
+    assert await publish_due(kreis.gateway, kreis.transport, "a") == 3
+    assert await publish_due(kreis.gateway, kreis.transport, "a") == 0
+    assert await on_topic(kreis) == ids
+    assert [await jobcenter.state(transfer) for transfer in ids] == ["published"] * 3
+
+
+async def test_record_holds_ids_and_ciphertext(kreis: Kreis) -> None:
+    """Neither headers nor key nor value of a record show a person, an Aktenzeichen or the content."""
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT, case_sender="BG-4711")
+    await kreis.publish()
+    [row] = await rows(kreis.gateway, "SELECT * FROM embedded_records")
+
+    assert not [word for word in ("BG-4711", "Beispiel", "uebermittlung xmlns") if word in str(tuple(row))]
+    assert "ce_specversion" in row.headers
+
+
+async def test_second_relay_takes_nothing_while_the_claim_holds(kreis: Kreis) -> None:
+    """A relay that died after its claim holds the row for the claim's time; then another publishes it."""
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    with pytest.raises(TransportUnavailable):
+        await publish_due(kreis.gateway, UnavailableTransport(kreis, 1), "dead")
+
+    assert await publish_due(kreis.gateway, kreis.transport, "other") == 0
+    kreis.clock.move(seconds=kreis.gateway.settings.claim_seconds + 1)
+    assert await publish_due(kreis.gateway, kreis.transport, "other") == 1
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_nothing_is_lost_or_doubled_when_the_transport_is_away(kreis: Kreis, keeps: bool) -> None:
+    """A transport that failed, with the record kept or not, gets it again, and it stands and is handed over once."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    transfer = await jobcenter.accepted(SOZIALAMT)
+    transport = UnavailableTransport(kreis, 2, keeps=keeps)
+    for _ in range(2):
+        with pytest.raises(TransportUnavailable):
+            await publish_due(kreis.gateway, transport, "a")
+        assert await jobcenter.state(transfer) == "publishing"
+    assert await publish_due(kreis.gateway, transport, "a") == 1
+    await kreis.pump()
+
+    assert await on_topic(kreis) == [transfer]
+    assert [item["transfer_id"] for item in await sozialamt.inbox()] == [transfer]
+    assert await sozialamt.inbox() == []
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_recalled_transfer_is_not_published(kreis: Kreis, claimed: bool) -> None:
+    """What ended before it was published stays away from the topic, even where a relay had claimed it already."""
+    jobcenter = await kreis.office(JOBCENTER)
+    transfer = await jobcenter.accepted(SOZIALAMT)
+    if claimed:
+        with pytest.raises(TransportUnavailable):
+            await publish_due(kreis.gateway, UnavailableTransport(kreis, 1), "a")
+    await jobcenter.post(f"/v1/transfers/{transfer}/recall")
+
+    assert await publish_due(kreis.gateway, kreis.transport, "a") == 0
+    assert await on_topic(kreis) == []
+    assert await jobcenter.state(transfer) == "recalled"
+
+
+async def published_by_running(kreis: Kreis, transport: Transport, transfer: str) -> None:
+    """Run the relay until the transfer is published."""
+    jobcenter = await kreis.office(JOBCENTER)
+
+    async def published() -> bool:
+        return await jobcenter.state(transfer) == "published"
+
+    async with running([run(kreis.gateway, transport)]):
+        await eventually(published)
+
+
+async def test_running_relay_waits_out_a_transport(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transport that is away for a while does not stop the relay."""
+    monkeypatch.setattr(relay, "PAUSE_AFTER_FAULT", 0.01)
+    transfer = await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    transport = UnavailableTransport(kreis, 3)
+    await published_by_running(kreis, transport, transfer)
+
+    assert transport.refusals == 0
+    assert await on_topic(kreis) == [transfer]
+
+
+async def test_running_relay_waits_out_a_database(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that refuses for a while does not stop the relay."""
+    monkeypatch.setattr(relay, "PAUSE_AFTER_FAULT", 0.01)
+    transfer = await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    async with kreis.gateway.db.writing() as connection:
+        refuse = "CREATE TRIGGER away BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'away'); END"
+        await connection.execute(text(refuse))
+
+    async def mend() -> None:
+        await asyncio.sleep(0.2)
+        async with kreis.gateway.db.writing() as connection:
+            await connection.execute(text("DROP TRIGGER away"))
+
+    async with running([mend()]):
+        await published_by_running(kreis, kreis.transport, transfer)
+
+
+async def test_running_relay_is_woken_by_a_submission(data_dir: Path) -> None:
+    """A relay in the same process does not wait for its turn of looking."""
+    async with open_kreis(data_dir, relay_seconds=3600) as kreis:
+        jobcenter = await kreis.office(JOBCENTER)
+        await jobcenter.headers()
+        async with running([run(kreis.gateway, kreis.transport)]):
+            await asyncio.sleep(0.2)
+            transfer = await jobcenter.accepted(SOZIALAMT)
+
+            async def published() -> bool:
+                return await jobcenter.state(transfer) == "published"
+
+            await eventually(published)
