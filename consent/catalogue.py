@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from consent import rows
-from consent.catalogue_checks import check, key_of
+from consent.catalogue_checks import check, check_complete, key_of
 from consent.catalogue_day import CatalogueDay
 from consent.rowreader import CatalogueError, read_row
 
@@ -93,10 +93,16 @@ def read_catalogue(files: Mapping[str, bytes]) -> Catalogue:
     tables: dict[str, tuple[rows.Row, ...]] = {}
     for name, content in canonical.items():
         tables |= _read_file(name, content)
+    return assemble(tables, b"".join(f"{name}\n{len(text)}\n".encode() + text for name, text in canonical.items()))
+
+
+def assemble(tables: Mapping[str, tuple[rows.Row, ...]], source: bytes) -> Catalogue:
+    """Check rows against each other and index them by day. Raises `CatalogueError` with file and row."""
     check(tables)
-    source = b"".join(f"{name}\n{len(content)}\n".encode() + content for name, content in canonical.items())
     starts = _starts(row for table in tables.values() for row in table)
     views = tuple(_view(tables, day) for day in (date.min, *starts))
+    for day, view in zip(starts, views[1:], strict=True):
+        check_complete(view, day)
     fingerprint = hashlib.sha256(source).hexdigest()
     return Catalogue(source, fingerprint, MappingProxyType(tables), starts, views)
 

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from itertools import combinations
 from typing import Any, TypeVar
 
 from consent import rows
-from consent.catalogue_day import matching, precision
+from consent.catalogue_day import CatalogueDay, matching, precision
+from consent.consents import AGE_UNKNOWN, ORDER
 from consent.rowreader import CatalogueError
 from consent.rows import ANY, Row
-from schemas.identifiers import UnitCode
+from schemas.identifiers import DataCategory, OriginMark, UnitCode
 
 Tables = Mapping[str, tuple[Row, ...]]
 R = TypeVar("R", bound=Row)
+
+GATES = (
+    *("G0", "G1", "G2", "G3", "G4 a", "G4 b", "G4 c", "G4 d", "G4 e", "G4 EMPFANGEN"),
+    *("G5", "G6", "G7", "G8", "G9", "G10", "REST"),
+)
+PARAMETERS = (
+    "EINSICHT_ALTER",
+    "VOLLJAEHRIG_ALTER",
+    "EINWILLIGUNG_MONATE",
+    "ERSTERHEBUNG_FRIST_TAGE",
+    "MASSEN_PERSONEN",
+)
+CODES: Mapping[str, tuple[str, ...]] = {
+    "UNVOLLSTAENDIG": ("G0", "G2", "G4 c", "G4 EMPFANGEN", "G5", "G6", "G7"),
+    "KEINE_AUFGABE": ("G3",),
+    "PAR65": ("G4 a", "G4 EMPFANGEN"),
+    "PAR76": ("G4 b", "G4 EMPFANGEN"),
+    "PAR203": ("G4 e",),
+    "PAR64_2": ("G4 c",),
+    "SCHUTZINTERESSE": ("G4 d", "G8"),
+    "LOESCHPFLICHT": ("G4 EMPFANGEN",),
+    "PAR78": ("G4 EMPFANGEN",),
+    "PAR68": ("G4 EMPFANGEN", "G5"),
+    "KEIN_GRUND": ("G5",),
+    "VERPFLICHTUNG_FEHLT": ("G5",),
+    "NICHT_ERFORDERLICH": ("G5", "G6"),
+    "ERSTERHEBUNG_FEHLT": ("G7",),
+    "ERSTERHEBUNG_FRIST": ("G7",),
+    "WIDERSPRUCH": ("G8",),
+    "VERFAHREN_NICHT_REGISTRIERT": ("G9",),
+    **{code: ("G5", "G6") for code in ORDER if code != AGE_UNKNOWN},
+}
+"""Where each reason code can arise (settled reading G)."""
+
+_LOCKING = frozenset({OriginMark.ANVERTRAUT_65, OriginMark.ARZT_203, OriginMark.GUTACHTEN, OriginMark.BEISTAND})
 
 _KEYS: Mapping[type[Row], Callable[[Any], Any]] = {
     rows.UnitRow: lambda row: row.code,
@@ -52,6 +89,25 @@ def check(tables: Tables) -> None:
     for row, field, value, known in _references(tables):
         if value not in known:
             raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht")
+
+
+def check_complete(view: CatalogueDay, day: date) -> None:
+    """Check that a day with necessity rows has every row that a decision can ask for. Raises `CatalogueError`."""
+    if not view.purposes_with_rows:
+        return
+    wanted: tuple[tuple[str, set[Any], set[Any]], ...] = (
+        ("units.toml", {*UnitCode}, {*view.units}),
+        ("categories.toml", {*DataCategory}, {*view.categories}),
+        ("purposes.toml", {*view.purposes_with_rows}, {*view.purposes}),
+        ("parameters.toml", set(PARAMETERS), {*view.parameters}),
+        ("gates.toml", set(GATES), {*view.gates}),
+        ("codes.toml", {(code, gate) for code, gates in CODES.items() for gate in gates}, {*view.codes}),
+        ("locks.toml", {*_LOCKING}, {*view.locks}),
+        ("conditions.toml", {c for row in view.routes.values() for c in row.conditional.values()}, {*view.conditions}),
+    )
+    for file, needed, there in wanted:
+        if lacking := sorted(str(name) for name in needed - there):
+            raise CatalogueError(file, f"am {day.isoformat()} fehlt eine Zeile für {', '.join(lacking)}")
 
 
 def _refuse_overlaps(table: Iterable[Row], same: Callable[[Any, Any], bool]) -> None:

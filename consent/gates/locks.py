@@ -216,7 +216,7 @@ def _may_object(case: Case, item: Item, by: GivenBy) -> bool:
     if around.age is None:
         return True
     if around.age >= around.adult_age:
-        return by is GivenBy.PERSON or (by is GivenBy.BETREUER and around.carer_covers)
+        return by in {GivenBy.PERSON, GivenBy.BETREUER}
     alone = decides_alone(around, insight=False if False in insight else None)
     unsure = len(set(insight)) > 1
     return by in _THEMSELVES | _PARENTS if unsure else by in (_THEMSELVES if alone else _PARENTS)

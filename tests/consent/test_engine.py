@@ -1,0 +1,222 @@
+"""The decision as a value: permit, refusal, findings, what is missing, whose record it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from consent.catalogue import Catalogue
+from consent.consents import ConsentForm, add_months
+from consent.decision import Decision, Missing, Outcome, Permit, Refusal, RefusalKind
+from consent.engine import ENGINE_VERSION, STEPS, bind_reduced, decide
+from consent.facts import FACTS_VERSION, FirstCollection, Objection, ObjectionScope, PersonFacts
+from schemas.declarations import Declarations, Received
+from schemas.identifiers import DataCategory, Mode, OriginMark, Part, Purpose, UnitCode
+from tests.consent.samples import (
+    DAY,
+    NEIN,
+    OTHER,
+    RELEASE,
+    all_cases,
+    consent,
+    facts,
+    fallen,
+    items,
+    management,
+    party,
+    permitted,
+    refused,
+)
+
+Ask = Callable[..., Decision]
+
+
+def test_a_permit_names_what_it_rests_on(ask: Ask, catalogue: Catalogue) -> None:
+    """Transfer, digest, ground, day, fingerprint, versions and switches are in it."""
+    permit = permitted(ask(facts(), "GESUNDHEIT_EINWILLIGUNG_ALLEIN"))
+    assert (permit.transfer_id, permit.payload_digest) == ("t1", "d1")
+    assert permit.grounds == ("SGB X § 69 Abs. 1 Nr. 1 Alt. 3",)
+    assert (permit.basis.on, permit.basis.catalogue) == (DAY, catalogue.fingerprint)
+    assert (permit.basis.engine_version, permit.basis.facts_version) == (ENGINE_VERSION, FACTS_VERSION)
+    assert permit.basis.switches == ("GESUNDHEIT_EINWILLIGUNG_ALLEIN",)
+
+
+def test_a_reduced_permit_is_bound_to_the_bytes_that_remain(ask: Ask) -> None:
+    """Only the digest changes."""
+    permit = permitted(ask(facts("STAMMDATEN", "LEISTUNGSBEZUG", "SCHULDEN")))
+    assert bind_reduced(permit, "d2") == replace(permit, payload_digest="d2")
+
+
+def test_removed_blocks_are_named(ask: Ask) -> None:
+    """Block, person, category, code and norms; never content."""
+    removed = permitted(ask(facts("STAMMDATEN", "LEISTUNGSBEZUG", "SCHULDEN"))).removed[0]
+    assert (removed.block, removed.person, removed.category) == ("p1-SCHULDEN", "p1", DataCategory.SCHULDEN)
+    assert removed.code == "NICHT_ERFORDERLICH"
+    assert "SGB X § 69 Abs. 1" in removed.norms
+
+
+def test_findings_follow_the_gates(ask: Ask) -> None:
+    """A permit has a finding of every gate, in order."""
+    gates = [finding.gate for finding in permitted(ask(facts())).findings]
+    assert gates == [*(step.gate for step in STEPS), "G10"]
+    assert [gate.partition(" ")[0] for gate in gates] == sorted(
+        (g.partition(" ")[0] for g in gates), key=lambda g: int(g[1:])
+    )
+
+
+def test_a_refusal_carries_all_findings_up_to_the_deciding_one(ask: Ask) -> None:
+    """What fell before the case was stopped is there too, and the last finding decides."""
+    answer = refused(ask(facts("STAMMDATEN", "LEISTUNGSBEZUG", "SCHULDEN", first_collection=None)))
+    assert answer.findings[-1] is answer.deciding
+    assert [finding.code for finding in answer.findings if finding.outcome is not Outcome.PASS] == [
+        "NICHT_ERFORDERLICH",
+        "UNVOLLSTAENDIG",
+    ]
+    assert fallen(answer) == {("p1-SCHULDEN", "NICHT_ERFORDERLICH")}
+
+
+def test_texts_are_german_and_name_the_categories(ask: Ask) -> None:
+    """A removal names the category and the purpose in words."""
+    found = ask(facts("STAMMDATEN", "LEISTUNGSBEZUG", "SCHULDEN", "VERMOEGEN", mode=Mode.UNAUFGEFORDERT)).findings
+    text = next(finding.text for finding in found if finding.outcome is Outcome.REMOVE)
+    assert text.startswith("Schulden, Vermögen: für den Zweck „Wechsel des Rechtskreises“")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "by"),
+    [
+        ({"items": ()}, "kategorien", "sender"),
+        ({"declarations": Declarations(anhang="a.pdf")}, "kategorien_erklaert", "sender"),
+        ({"same_controller": True}, "same_controller", "sender"),
+        ({"sender": party("JUGENDAMT_ASD")}, "par64_2_erfolg_gefaehrdet", "sender"),
+        (
+            {"sender": party("JUGENDAMT_ASD"), "declarations": replace(NEIN, fachkraft=None)},
+            "fachkraft",
+            "sender",
+        ),
+        ({"first_collection": None}, "first_collection", "recipient"),
+        ({"first_collection": FirstCollection("VERSUCHT_FRUCHTLOS", deadline=DAY)}, "asked", "recipient"),
+        ({"first_collection": FirstCollection("VERSUCHT_FRUCHTLOS", asked=DAY)}, "deadline", "recipient"),
+        ({"first_collection": FirstCollection("UNVERHAELTNISMAESSIG")}, "reason_code", "recipient"),
+        ({"first_collection": FirstCollection("RECHTSNORM")}, "norm", "recipient"),
+        ({"first_collection": FirstCollection("NICHT_VERSUCHT")}, "first_collection", "recipient"),
+    ],
+)
+def test_incomplete_says_what_is_missing_and_by_whom(ask: Ask, changes: dict[str, object], field: str, by: str) -> None:
+    """Kind incomplete names the declaration and the side that has to give it."""
+    answer = refused(ask(facts(**changes)))
+    assert answer.kind is RefusalKind.INCOMPLETE
+    assert answer.deciding.missing == (Missing(field, by),)
+
+
+def test_a_missing_original_purpose_is_named(ask: Ask) -> None:
+    """An item that falls for it says so, and so does the refusal that follows."""
+    blocks = tuple(replace(item, marks=frozenset({OriginMark.EMPFANGEN})) for item in items("LEISTUNGSBEZUG"))
+    answer = refused(ask(facts(items=blocks)))
+    assert (answer.code, answer.kind) == ("UNVOLLSTAENDIG", RefusalKind.INCOMPLETE)
+    assert answer.deciding.missing == (Missing("ursprungszweck", "sender"),)
+
+
+def test_the_refusal_of_the_remainder_says_so(ask: Ask) -> None:
+    """Code and gate are those of the earliest removed item; the text adds that the rest is of no use."""
+    answer = refused(ask(facts("STAMMDATEN", "GESUNDHEIT", "SCHULDEN")))
+    assert (answer.code, answer.deciding.gate) == ("PAR76", "G4 b")
+    assert "trägt den Zweck" in answer.deciding.text
+    assert "Gesundheit" in answer.deciding.text
+
+
+def test_an_item_can_carry_its_own_origin(ask: Ask) -> None:
+    """The origin of a single item comes before that of the declarations."""
+    first, second = items("LEISTUNGSBEZUG", "EINKOMMEN")
+    marked = frozenset({OriginMark.EMPFANGEN})
+    own = Received(UnitCode.WOHNGELDSTELLE, Purpose("RECHTSKREISWECHSEL"))
+    blocks = (replace(first, marks=marked, received=own), replace(second, marks=marked))
+    rest = Declarations(received=Received(UnitCode.WOHNGELDSTELLE, Purpose("ABGLEICH_52A")))
+    assert fallen(ask(facts(items=blocks, declarations=rest))) == {("p1-EINKOMMEN", "LOESCHPFLICHT")}
+
+
+def test_the_tax_id_as_an_element_falls(ask: Ask) -> None:
+    """The part of the element says it as well as the declaration."""
+    blocks = (*items("STAMMDATEN", "LEISTUNGSBEZUG"), replace(items("ORDNUNGSMERKMAL")[0], part=Part.STEUER_IDNR))
+    assert fallen(ask(facts(items=blocks))) == {("p1-ORDNUNGSMERKMAL", "NICHT_ERFORDERLICH")}
+
+
+def test_a_german_is_not_a_foreigner_by_declaration(ask: Ask) -> None:
+    """AUSL declared against what the message itself says is not fulfilled."""
+    given = facts(
+        "STAMMDATEN",
+        "LEISTUNGSBEZUG",
+        "STAATSANGEHOERIGKEIT",
+        declarations=Declarations(bedingungen=frozenset({"AUSL"})),
+    )
+    for german, falls in ((None, False), (False, False), (True, True)):
+        answer = ask(replace(given, persons=(PersonFacts("p1", 38, german=german),)))
+        assert bool(fallen(answer)) is falls
+
+
+def test_data_that_wait_for_a_request_need_one_that_names_them(ask: Ask) -> None:
+    """ERS: an Ersuchen that asks for other categories does not fulfil it; what the row needs anyway passes."""
+    given = facts("STAMMDATEN", "LEISTUNGSBEZUG", "VERMOEGEN")
+    asked = frozenset({DataCategory.VERMOEGEN})
+    assert not fallen(ask(replace(given, requested=asked)))
+    answer = ask(replace(given, requested=frozenset({DataCategory.LEISTUNGSBEZUG})))
+    assert fallen(answer) == {("p1-VERMOEGEN", "NICHT_ERFORDERLICH")}
+
+
+def test_findings_on_another_s_record_say_whose(ask: Ask) -> None:
+    """Objection, protected address and faulty consent carry the controller whose record it is."""
+    objected = refused(ask(facts(objections=(Objection(DAY, ObjectionScope.ART21, recorded_by=OTHER),))))
+    assert objected.deciding.rests_on == OTHER
+    register = facts("STAMMDATEN", "ANSCHRIFT", declarations=Declarations(schutzanschrift_im_register=True))
+    sheltered = refused(ask(replace(register, shelter_recorded_by=OTHER)))
+    assert (sheltered.code, sheltered.deciding.rests_on) == ("SCHUTZINTERESSE", OTHER)
+    faulty = refused(ask(management("KONTAKT", consents=(consent("KONTAKT", voluntary=False, recorded_by=OTHER),))))
+    assert faulty.deciding.rests_on == OTHER
+    carried = permitted(ask(management("KONTAKT", consents=(consent("KONTAKT", recorded_by=OTHER),))))
+    assert {finding.rests_on for finding in carried.findings if finding.gate == "G5"} == {OTHER}
+
+
+def test_what_the_sender_declared_rests_on_nobody_s_record(ask: Ask) -> None:
+    """Indications that the sender declared are its own."""
+    given = facts("STAMMDATEN", "ANSCHRIFT", shelter_recorded_by=OTHER)
+    declared = Declarations(schutzanschrift_im_register=True, anhaltspunkte_schutz=True)
+    assert refused(ask(replace(given, declarations=declared))).deciding.rests_on is None
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "result"),
+    [
+        (date(2024, 2, 29), 12, date(2025, 2, 28)),
+        (date(2025, 12, 31), 2, date(2026, 2, 28)),
+        (date(2025, 3, 16), 12, date(2026, 3, 16)),
+        (date(2025, 11, 30), 1, date(2025, 12, 30)),
+    ],
+)
+def test_months_are_calendar_months(day: date, months: int, result: date) -> None:
+    """A day that the month does not have becomes its last."""
+    assert add_months(day, months) == result
+
+
+def test_an_oral_release_opens_nothing_undocumented_or_not(ask: Ask) -> None:
+    """A release is written or electronic."""
+    for form, opens in (
+        (ConsentForm.SCHRIFTLICH, True),
+        (ConsentForm.ELEKTRONISCH, True),
+        (ConsentForm.MUENDLICH, False),
+    ):
+        yes = consent("LEISTUNGSBEZUG", purpose="RECHTSKREISWECHSEL", release_of=RELEASE, form=form, documented=True)
+        declared = Declarations(absender_beruf_203=frozenset({DataCategory.LEISTUNGSBEZUG}))
+        assert isinstance(ask(facts(consents=(yes,), declarations=declared)), Permit) is opens
+
+
+def test_every_gate_decides_some_case(catalogue: Catalogue) -> None:
+    """No gate of the engine is without a case that it stops; only the regime never does."""
+    deciding = {
+        answer.deciding.gate
+        for case in all_cases()
+        if isinstance(answer := decide(case.facts, catalogue, case.on), Refusal)
+    }
+    assert {step.gate for step in STEPS} - deciding == {"G1"}

@@ -1,0 +1,209 @@
+"""Several persons, several consents, and stops that case files cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from consent.catalogue import Catalogue, assemble
+from consent.decision import Decision, Missing, Outcome, Permit, Refusal, RefusalKind
+from consent.engine import decide
+from consent.facts import FirstCollection, Objection, ObjectionScope, PersonFacts
+from consent.rows import PurposeRow
+from schemas.declarations import Declarations
+from schemas.identifiers import Mode, OriginMark
+from tests.consent.samples import (
+    DAY,
+    OTHER,
+    consent,
+    facts,
+    fallen,
+    items,
+    kept,
+    management,
+    party,
+    permitted,
+    refused,
+)
+
+Ask = Callable[..., Decision]
+
+
+def test_a_consent_counts_for_its_person_only(ask: Ask) -> None:
+    """Another person's items fall with the code of what is missing, the rest passes."""
+    both = items("STAMMDATEN", "KONTAKT") + items("STAMMDATEN", "KONTAKT", person="p2")
+    answer = permitted(ask(management(items=both, consents=(consent("STAMMDATEN", "KONTAKT"),))))
+    assert kept(answer) == {"p1-STAMMDATEN", "p1-KONTAKT"}
+    assert fallen(answer) == {("p2-STAMMDATEN", "KEIN_GRUND"), ("p2-KONTAKT", "KEIN_GRUND")}
+    assert answer.consents == ("c1",)
+
+
+def test_a_faulty_consent_of_one_person_takes_their_items(ask: Ask) -> None:
+    """They fall with the code of the fault."""
+    both = items("STAMMDATEN", "KONTAKT") + items("KONTAKT", person="p2")
+    second = consent("KONTAKT", id="c2", person="p2", voluntary=False)
+    answer = ask(management(items=both, consents=(consent("STAMMDATEN", "KONTAKT"), second)))
+    assert fallen(answer) == {("p2-KONTAKT", "EINWILLIGUNG_UNFREIWILLIG")}
+
+
+def test_where_nobody_s_consent_holds_the_case_is_stopped(ask: Ask) -> None:
+    """The code is that of the first item's person."""
+    both = items("KONTAKT") + items("KONTAKT", person="p2")
+    answer = refused(ask(management(items=both, consents=(consent("KONTAKT", voluntary=False),))))
+    assert (answer.code, answer.removed) == ("EINWILLIGUNG_UNFREIWILLIG", ())
+
+
+def test_where_nothing_useful_is_left_the_case_is_stopped(ask: Ask) -> None:
+    """One person's mere identity does not carry the purpose."""
+    both = items("STAMMDATEN") + items("KONTAKT", person="p2")
+    answer = refused(ask(management(items=both, consents=(consent("STAMMDATEN"),))))
+    assert answer.code == "KEIN_GRUND"
+
+
+def test_a_withdrawal_of_one_person_stops_the_whole_transfer(ask: Ask) -> None:
+    """Beside a statute a no of anyone concerned goes to a human."""
+    both = items("STAMMDATEN", "LEISTUNGSBEZUG") + items("LEISTUNGSBEZUG", person="p2")
+    no = consent("KONTAKT", person="p2", purpose="RECHTSKREISWECHSEL", revoked=DAY, recorded_by=OTHER)
+    answer = refused(ask(facts(items=both, consents=(no,))))
+    assert (answer.code, answer.kind) == ("EINWILLIGUNG_WIDERRUFEN", RefusalKind.HUMAN)
+    assert answer.deciding.rests_on == OTHER
+
+
+def test_the_first_valid_consent_that_names_an_item_carries_it(ask: Ask) -> None:
+    """Several declarations of one person add up; a faulty one beside them takes nothing away."""
+    given = (
+        consent("STAMMDATEN", id="c1"),
+        consent("KONTAKT", id="c2"),
+        consent("KONTAKT", "SCHULDEN", id="c3", voluntary=False),
+    )
+    answer = permitted(ask(management("STAMMDATEN", "KONTAKT", "SCHULDEN", consents=given)))
+    assert kept(answer) == {"p1-STAMMDATEN", "p1-KONTAKT"}
+    assert answer.consents == ("c1", "c2")
+
+
+def test_of_faulty_consents_the_best_one_names_the_fault(ask: Ask) -> None:
+    """The one whose first fault is asked last is the best."""
+    given = (consent("KONTAKT", id="c1", purpose="*"), consent("KONTAKT", id="c2", valid_until=date(2026, 3, 1)))
+    assert refused(ask(management("KONTAKT", consents=given))).code == "EINWILLIGUNG_ABGELAUFEN"
+
+
+def test_a_later_no_on_another_record_undoes_an_older_yes(ask: Ask) -> None:
+    """The latest word of the person counts: an older consent that nobody withdrew formally carries nothing."""
+    yes = consent("KONTAKT", id="c1", granted=date(2026, 1, 12))
+    for day, carried in ((date(2026, 1, 11), True), (date(2026, 1, 12), False), (date(2026, 2, 1), False)):
+        no = consent("KONTAKT", id="c2", granted=None, refused=day)
+        answer = ask(management("KONTAKT", consents=(yes, no)))
+        assert isinstance(answer, Permit) is carried
+        if isinstance(answer, Refusal):
+            assert answer.code == "EINWILLIGUNG_VERWEIGERT"
+
+
+def test_a_no_to_everything_stops_what_a_statute_carries(ask: Ask) -> None:
+    """A refusal without limits is a refusal of this, too."""
+    no = consent("*", purpose="*", recipients=frozenset({"*"}), refused=DAY)
+    answer = refused(ask(facts(consents=(no,))))
+    assert (answer.code, answer.kind) == ("EINWILLIGUNG_VERWEIGERT", RefusalKind.HUMAN)
+
+
+def test_an_objection_of_one_person_opens_the_other_s_data(ask: Ask) -> None:
+    """An objection under § 76 takes the items of its person alone; one that names nobody, all."""
+    health = [replace(items("GESUNDHEIT", person=p)[0], marks=frozenset({OriginMark.GUTACHTEN})) for p in ("p1", "p2")]
+    told = Declarations(hinweis_par76=date(2025, 1, 1))
+    given = facts(items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), *health), declarations=told)
+    one = Objection(DAY, ObjectionScope.PAR76, person="p2", recorded_by=OTHER)
+    answer = ask(replace(given, objections=(one,)))
+    assert fallen(answer) == {("p2-GESUNDHEIT", "PAR76")}
+    assert {f.rests_on for f in answer.findings if f.outcome is Outcome.REMOVE} == {OTHER}
+    assert len(fallen(ask(replace(given, objections=(replace(one, person=None),))))) == 2
+
+
+def test_an_unclear_answer_needs_a_consent_of_everyone(ask: Ask) -> None:
+    """§ 64 Abs. 2 SGB VIII with ``unklar``: one person's consent does not speak for the other."""
+    both = items("STAMMDATEN", "JUGENDHILFE_STATUS") + items("JUGENDHILFE_STATUS", person="p2")
+    given = facts(
+        items=both,
+        sender=party("JUGENDAMT_ASD"),
+        recipient=party("JOBCENTER"),
+        declarations=Declarations(par64_2_erfolg_gefaehrdet="unklar", fachkraft="F"),
+    )
+    first = consent("STAMMDATEN", "JUGENDHILFE_STATUS", to="JOBCENTER", purpose="RECHTSKREISWECHSEL", recorded_by=OTHER)
+    assert refused(ask(replace(given, consents=(first,)))).code == "PAR64_2"
+    answer = permitted(ask(replace(given, consents=(first, replace(first, id="c2", person="p2")))))
+    assert {finding.rests_on for finding in answer.findings if finding.gate == "G4 c"} == {OTHER}
+
+
+def test_a_first_collection_by_consent_needs_everyone(ask: Ask) -> None:
+    """Each person of whom data pass has agreed to at least one of them."""
+    both = items("STAMMDATEN", "LEISTUNGSBEZUG") + items("LEISTUNGSBEZUG", person="p2")
+    first = consent("LEISTUNGSBEZUG", purpose="RECHTSKREISWECHSEL", recorded_by=OTHER)
+    given = facts(items=both, first_collection=FirstCollection("EINWILLIGUNG"), consents=(first,))
+    assert refused(ask(given)).code == "ERSTERHEBUNG_FEHLT"
+    answer = permitted(ask(replace(given, consents=(first, replace(first, id="c2", person="p2")))))
+    assert answer.consents == ("c1", "c2")
+
+
+def test_a_person_without_an_age_cannot_consent(ask: Ask) -> None:
+    """The age is missed by the gate that asks for it, and by none before."""
+    given = management("KONTAKT", consents=(consent("KONTAKT"),), persons=(PersonFacts("p1", None),))
+    answer = refused(ask(given))
+    assert (answer.code, answer.kind, answer.deciding.gate) == ("UNVOLLSTAENDIG", RefusalKind.INCOMPLETE, "G5")
+    assert answer.deciding.missing == (Missing("alter", "sender"),)
+    assert isinstance(ask(facts(persons=())), Permit)
+
+
+def test_an_opt_out_goes_to_a_human(ask: Ask) -> None:
+    """A recorded opt-out turns a discretionary ground into a human decision, also where consent is the ground."""
+    stop = (Objection(DAY, ObjectionScope.OPT_OUT),)
+    for given in (facts(objections=stop), management("KONTAKT", consents=(consent("KONTAKT"),), objections=stop)):
+        assert (refused(ask(given)).code, refused(ask(given)).kind) == ("WIDERSPRUCH", RefusalKind.HUMAN)
+    assert isinstance(ask(facts(objections=(replace(stop[0], date=date(2026, 3, 17)),))), Permit)
+
+
+@pytest.fixture(scope="module")
+def obliged(catalogue: Catalogue) -> Catalogue:
+    """Return the catalogue with the change of Rechtskreis as an obligation."""
+    purposes = tuple(
+        replace(row, pflicht=True) if isinstance(row, PurposeRow) and row.code == "RECHTSKREISWECHSEL" else row
+        for row in catalogue.tables["purpose"]
+    )
+    return assemble({**catalogue.tables, "purpose": purposes}, b"")
+
+
+@pytest.mark.parametrize("scope", [ObjectionScope.ART21, ObjectionScope.ALLE, ObjectionScope.OPT_OUT])
+def test_an_obligation_passes_objections(obliged: Catalogue, scope: ObjectionScope) -> None:
+    """MUSS leaves neither objection nor opt-out room; found by a near match only, a human looks all the same."""
+    stop = Objection(DAY, scope)
+    assert isinstance(decide(facts(objections=(stop,)), obliged, DAY), Permit)
+    near = refused(decide(facts(objections=(replace(stop, near=True),)), obliged, DAY))
+    assert (near.code, near.kind) == ("WIDERSPRUCH", RefusalKind.HUMAN)
+
+
+def test_an_obligation_passes_a_withdrawal_but_no_protected_interest(obliged: Catalogue) -> None:
+    """A no beside MUSS stops nothing; indications of protected interests do."""
+    no = consent("KONTAKT", purpose="RECHTSKREISWECHSEL", revoked=DAY)
+    assert isinstance(decide(facts(consents=(no,)), obliged, DAY), Permit)
+    warned = facts(declarations=Declarations(anhaltspunkte_schutz=True))
+    assert refused(decide(warned, obliged, DAY)).code == "SCHUTZINTERESSE"
+
+
+def test_a_near_match_of_any_scope_goes_to_a_human(ask: Ask) -> None:
+    """Even one under § 76 where no such data are in the message: someone has to look whose it is."""
+    stop = Objection(DAY, ObjectionScope.PAR76, near=True, recorded_by=OTHER)
+    answer = refused(ask(facts(objections=(stop,))))
+    assert (answer.kind, answer.deciding.rests_on) == (RefusalKind.HUMAN, OTHER)
+
+
+def test_a_row_on_request_only_is_no_ground_otherwise(catalogue: Catalogue) -> None:
+    """UNAUFGEFORDERT has no ground there; a request and a regular delivery have."""
+    purposes = tuple(
+        replace(row, nur_auf_ersuchen=True) if isinstance(row, PurposeRow) and row.code == "RECHTSKREISWECHSEL" else row
+        for row in catalogue.tables["purpose"]
+    )
+    strict = assemble({**catalogue.tables, "purpose": purposes}, b"")
+    answer = refused(decide(facts(mode=Mode.UNAUFGEFORDERT), strict, DAY))
+    assert (answer.code, answer.kind) == ("KEIN_GRUND", RefusalKind.NOT_PERMITTED)
+    assert isinstance(decide(facts(), strict, DAY), Permit)
+    assert refused(decide(facts(mode=Mode.REGELMAESSIG), strict, DAY)).deciding.gate == "G9"
