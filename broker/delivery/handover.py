@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,6 +19,9 @@ from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from broker.transfers.again import decide_again
 
+log = logging.getLogger(__name__)
+
+SEAL_BROKEN = "seal-broken"
 CODES_OF_WITHDRAWAL = frozenset({"EINWILLIGUNG_WIDERRUFEN", "EINWILLIGUNG_VERWEIGERT", "WIDERSPRUCH"})
 
 
@@ -35,7 +39,10 @@ class Released:
 async def release(
     connection: AsyncConnection, gateway: Gateway, waiting: Waiting, actor: str, client: str
 ) -> Released | None:
-    """Decide again on this day; open the content, lease it and note it, or end the transfer and return None."""
+    """Decide again on this day; open the content, lease it and note it, or end the transfer and return None.
+
+    A content that does not open lies dead.
+    """
     now = gateway.clock()
     verdict = await decide_again(connection, gateway, waiting.id, "hand_over")
     if not verdict.still_permitted:
@@ -44,7 +51,12 @@ async def release(
             end = State.RETURNED
         await advance(connection, [waiting.id], end, now, actor, verdict.shown_code(waiting.sender))
         return None
-    content = open_content(gateway, waiting)
+    try:
+        content = open_content(gateway, waiting)
+    except SealBroken:  # a human has to look; other cases do not wait for it
+        log.error("content does not open", extra={"transfer": waiting.id, "reason": SEAL_BROKEN})  # noqa: TRY400 - the text of the error is not for the log
+        await advance(connection, [waiting.id], State.DEAD, now, actor, SEAL_BROKEN)
+        return None
     until = now + timedelta(seconds=gateway.settings.lease_seconds)
     await lease(connection, waiting.id, until, waiting.attempts + 1)
     if waiting.state is not State.HANDING_OVER:

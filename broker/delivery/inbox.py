@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from broker.delivery.handover import Released, release
 from broker.delivery.repository import next_waiting
 from broker.gateway import Gateway
 
 MAX_ENDED = 100
+LOOK_SECONDS = 1.0
+"""How often a waiting caller looks by itself: another process may have taken the message in."""
 
 
 async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> list[Released]:
@@ -29,11 +33,11 @@ async def fetch_or_wait(
     gateway: Gateway, recipient: str, client: str, limit: int, wait_seconds: float
 ) -> list[Released]:
     """Like `fetch`, waiting for the first message (long poll)."""
-    loop_end = wait_seconds
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait_seconds
     while True:
         found = await fetch(gateway, recipient, client, limit)
-        if found or loop_end <= 0:
+        left = end - loop.time()
+        if found or left <= 0:
             return found
-        pause = min(1.0, loop_end)
-        await gateway.inbox_filled.wait(pause)
-        loop_end -= pause
+        await gateway.inbox_filled.wait(min(LOOK_SECONDS, left))

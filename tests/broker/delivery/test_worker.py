@@ -1,0 +1,226 @@
+"""Bringing messages to an office that reads files, and taking back what it leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from broker.app import running
+from broker.delivery import worker
+from broker.delivery.worker import FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS, run
+from broker.directory.file import read_directory
+from broker.directory.service import load
+from schemas.compose import compose_quittung
+from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
+from tests.world import DIRECTORY, START, eventually, rows
+
+OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+MESSAGE_ID = "11111111-2222-4333-8444-555555555555"
+
+
+def share(kreis: Kreis) -> Path:
+    """Return the agency's share."""
+    return kreis.gateway.settings.data_dir / "folders" / FOLDER_AGENCY
+
+
+def place(kreis: Kreis) -> Path:
+    """Return where the office's messages lie."""
+    return share(kreis) / "sgb-xii"
+
+
+async def waiting(kreis: Kreis, **parts: Any) -> str:
+    """Submit a transfer to the office and take it in; it waits to be brought."""
+    transfer = await (await kreis.office(JOBCENTER)).accepted(OFFICE, **parts)
+    await kreis.publish()
+    await kreis.take_in()
+    return transfer
+
+
+async def state(kreis: Kreis, transfer: str) -> str:
+    """Return a transfer's state."""
+    return await (await kreis.office(JOBCENTER)).state(transfer)
+
+
+async def test_message_is_brought_word_for_word(kreis: Kreis) -> None:
+    """The file in the office's place is the message as it was sent, and the transfer is delivered."""
+    jobcenter = await kreis.office(JOBCENTER)
+    sent = jobcenter.message(OFFICE)
+    transfer = (await jobcenter.post_xml("/v1/transfers", sent)).json()["transfer_id"]
+    await kreis.pump()
+
+    assert (place(kreis) / f"{transfer}-1.xml").read_bytes() == sent
+    assert await state(kreis, transfer) == "delivered"
+    assert await kreis.deliver() == 0
+
+
+async def pause(kreis: Kreis) -> timedelta:
+    """Return how long the delivery waits before it tries again."""
+    [row] = await rows(kreis.gateway, "SELECT leased_until FROM deliveries")
+    return datetime.fromisoformat(row.leased_until).replace(tzinfo=UTC) - kreis.clock()
+
+
+async def test_failed_hand_over_is_tried_again_after_growing_pauses(kreis: Kreis) -> None:
+    """An absent share is waited for, each time twice as long; when it is back, the message is brought."""
+    transfer = await waiting(kreis)
+    aside = share(kreis).rename(share(kreis).with_name("aside"))
+    pauses = []
+    for _ in range(4):
+        await kreis.deliver()
+        pauses.append(await pause(kreis))
+        assert await state(kreis, transfer) == "handing_over"
+        kreis.clock.now += pauses[-1]
+    aside.rename(share(kreis))
+    kreis.clock.move(seconds=-1)
+    await kreis.deliver()
+    too_early = await state(kreis, transfer)
+    kreis.clock.move(seconds=1)
+    await kreis.deliver()
+
+    assert pauses == [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4, FIRST_PAUSE * 8]
+    assert (too_early, await state(kreis, transfer)) == ("handing_over", "delivered")
+
+
+async def test_after_the_last_attempt_it_lies_dead(kreis: Kreis) -> None:
+    """Attempts are counted and pauses bounded; after the last the transfer lies dead, with the reason."""
+    transfer = await waiting(kreis)
+    share(kreis).rename(share(kreis).with_name("aside"))
+    for _ in range(MOST_ATTEMPTS):
+        assert await state(kreis, transfer) != "dead"
+        await kreis.deliver()
+        assert await pause(kreis) <= LONGEST_PAUSE
+        kreis.clock.now += LONGEST_PAUSE
+
+    seen = (await (await kreis.office(JOBCENTER)).get(f"/v1/transfers/{transfer}")).json()
+    [row] = await rows(kreis.gateway, "SELECT attempts, last_error FROM deliveries")
+    assert (seen["state"], row.attempts) == ("dead", MOST_ATTEMPTS)
+    assert seen["history"][-1]["reason"] == row.last_error
+
+
+async def test_what_no_repetition_mends_lies_dead_at_once(kreis: Kreis) -> None:
+    """Other bytes under the transfer's name are never overwritten: the transfer lies dead, and holds its case alone."""
+    transfer = await waiting(kreis, case_sender="BG-1")
+    later = await waiting(kreis, case_sender="BG-1")
+    other = await waiting(kreis, case_sender="BG-2")
+    foreign = place(kreis) / f"{transfer}-1.xml"
+    foreign.write_bytes(b"<other/>")
+    await kreis.deliver()
+    kreis.clock.move(days=1)
+    await kreis.deliver()
+
+    assert foreign.read_bytes() == b"<other/>"
+    assert [await state(kreis, one) for one in (transfer, later, other)] == ["dead", "published", "delivered"]
+
+
+def quittung(transfer: str, sender: str = OFFICE, **parts: Any) -> bytes:
+    """Compose what the office's software would write."""
+    given = {
+        "message_id": str(uuid4()),
+        "reply_to": MESSAGE_ID,
+        "status": "ANGENOMMEN",
+        "created_at": "2026-03-16T11:00:00+01:00",
+    }
+    return compose_quittung(transfer_id=transfer, sender=sender, **(given | parts))
+
+
+def leave(kreis: Kreis, files: Mapping[str, bytes]) -> None:
+    """Leave files where the office's software leaves its quittungen."""
+    for name, content in files.items():
+        (place(kreis) / "quittungen" / name).write_bytes(content)
+
+
+async def test_quittung_in_the_folder_counts_and_is_put_away(kreis: Kreis) -> None:
+    """A quittung that lies in the folder acknowledges the transfer, ends its key and lies among the settled ones."""
+    transfer = await waiting(kreis, message_id=MESSAGE_ID)
+    await kreis.deliver()
+    leave(kreis, {"q.xml": quittung(transfer)})
+
+    assert await kreis.deliver() == 1
+    assert await state(kreis, transfer) == "acknowledged"
+    assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 0
+    assert (place(kreis) / "quittungen" / "erledigt" / "q.xml").is_file()
+    assert await kreis.deliver() == 0
+
+
+async def test_bad_quittungen_are_put_away_with_their_reason(kreis: Kreis) -> None:
+    """What does not count goes to the faulty ones with a code beside it, and holds up no good one."""
+    transfer = await waiting(kreis, message_id=MESSAGE_ID)
+    await kreis.deliver()
+    bad = {
+        "a.xml": (b"<kaputt", "schema-violation"),
+        "b.xml": ((await kreis.office(JOBCENTER)).message(OFFICE), "schema-violation"),
+        "c.xml": (quittung(UNKNOWN), "not-found"),
+        "d.xml": (quittung(transfer, f"{FOLDER_AGENCY}:WOHNGELDSTELLE"), "wrong-unit"),
+        "e.xml": (quittung(transfer, "sozialamt-herten:SOZIALAMT_SGBXII"), "not-found"),
+        "f.xml": (quittung(transfer, reply_to=UNKNOWN), "invalid-request"),
+    }
+    leave(kreis, {name: content for name, (content, _) in bad.items()} | {"z.xml": quittung(transfer)})
+    await kreis.deliver()
+    faulty = place(kreis) / "quittungen" / "fehler"
+
+    assert {name: (faulty / f"{name}.grund.txt").read_text().strip() for name in bad} == {
+        name: reason for name, (_, reason) in bad.items()
+    }
+    assert all((faulty / name).is_file() for name in bad)
+    assert await state(kreis, transfer) == "acknowledged"
+
+
+async def test_quittung_is_committed_before_its_file_is_put_away(kreis: Kreis) -> None:
+    """Where the file cannot be put away, the quittung counts all the same, once, and is put away later."""
+    transfer = await waiting(kreis, message_id=MESSAGE_ID)
+    await kreis.deliver()
+    leave(kreis, {"q.xml": quittung(transfer)})
+    settled = place(kreis) / "quittungen" / "erledigt"
+    aside = settled.rename(settled.with_name("anderswo"))
+    assert await kreis.deliver() == 0
+    assert await state(kreis, transfer) == "acknowledged"
+    aside.rename(settled)
+
+    assert await kreis.deliver() == 1
+    assert (settled / "q.xml").is_file()
+    assert await kreis.scalar("SELECT count(*) FROM audit_entries WHERE event = 'transfer.quittung'") == 1
+
+
+async def test_hours_are_kept(kreis: Kreis) -> None:
+    """Outside of its hours an office gets no file; its quittungen are taken in at any time."""
+    changed = kreis.gateway.settings.data_dir / "directory.yaml"
+    hours = 'hours: {days: [mo, di, mi, do, fr], from: "08:00", to: "16:00"}'
+    changed.write_text(DIRECTORY.read_text(encoding="utf-8").replace("hours: always", hours), encoding="utf-8")
+    await load(kreis.gateway, read_directory(changed, kreis.gateway.settings.data_dir))
+    first = await waiting(kreis, message_id=MESSAGE_ID)
+    await kreis.deliver()
+    kreis.clock.now = datetime(2026, 3, 20, 17, 0, tzinfo=UTC)  # Friday evening
+    second = await waiting(kreis)
+    leave(kreis, {"q.xml": quittung(first)})
+    await kreis.deliver()
+    evening = [await state(kreis, first), await state(kreis, second)]
+    kreis.clock.now = datetime(2026, 3, 23, 7, 0, tzinfo=UTC)  # Monday, 8 o'clock in Berlin
+    await kreis.deliver()
+
+    assert evening == ["acknowledged", "published"]
+    assert await state(kreis, second) == "delivered"
+
+
+async def test_running_delivery_waits_out_a_database(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that refuses for a while does not stop the delivery."""
+    monkeypatch.setattr(worker, "PAUSE_AFTER_FAULT", 0.01)
+    transfer = await waiting(kreis)
+    refuse = "CREATE TRIGGER away BEFORE UPDATE ON deliveries BEGIN SELECT RAISE(ABORT, 'away'); END"
+    async with kreis.gateway.db.writing() as connection:
+        await connection.execute(text(refuse))
+
+    async def delivered() -> bool:
+        return await state(kreis, transfer) == "delivered"
+
+    async with running([run(kreis.gateway)]):
+        with pytest.raises(TimeoutError):
+            await eventually(delivered, 0.3)
+        async with kreis.gateway.db.writing() as connection:
+            await connection.execute(text("DROP TRIGGER away"))
+        await eventually(delivered)
