@@ -13,6 +13,7 @@ from itertools import groupby
 
 from consent.catalogue import Catalogue
 from consent.catalogue_day import CatalogueDay
+from consent.consents import Consent
 from consent.decision import Basis, Decision, Finding, Outcome, Permit, Refusal, RefusalKind, Removed
 from consent.facts import FACTS_VERSION, TransferFacts
 from consent.gates.case import Case, Fall, Stop, Verdict
@@ -111,10 +112,9 @@ def bind_reduced(permit: Permit, digest: str) -> Permit:
 
 def _open(facts: TransferFacts, day: CatalogueDay, on: date, switches: frozenset[str]) -> Case:
     sender, receiver = day.units[facts.sender.unit], day.units[facts.recipient.unit]
-    by_person = {
-        person: tuple(consent for consent in sorted(facts.consents, key=lambda c: c.id) if consent.person == person)
-        for person in {consent.person for consent in facts.consents}
-    }
+    by_person: dict[str, list[Consent]] = {}
+    for consent in sorted(facts.consents, key=lambda c: c.id):
+        by_person.setdefault(consent.person, []).append(consent)
     return Case(
         facts=facts,
         day=day,
@@ -127,7 +127,7 @@ def _open(facts: TransferFacts, day: CatalogueDay, on: date, switches: frozenset
         internal=one_controller(facts, sender, receiver),
         kept=facts.items,
         persons={person.ref: person for person in facts.persons},
-        consents=by_person,
+        consents={person: tuple(given) for person, given in by_person.items()},
     )
 
 

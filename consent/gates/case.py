@@ -76,7 +76,10 @@ class Case:
     """By person, in the order of their ids, so that the order of the facts does not matter."""
     relied: set[str] = field(default_factory=set)
     """Ids of the consents that opened or carried something."""
+    collected: bool | None = None
+    """Whether G7 passes, asked once at G6 for the condition ERS."""
     _faults: dict[int, str | None] = field(default_factory=dict)
+    _around: dict[str, Circumstances] = field(default_factory=dict)
 
     @property
     def obligation(self) -> bool:
@@ -94,6 +97,11 @@ class Case:
 
     def circumstances(self, person: str) -> Circumstances:
         """Return what a declaration of this person is judged against."""
+        if person not in self._around:
+            self._around[person] = self._circumstances(person)
+        return self._around[person]
+
+    def _circumstances(self, person: str) -> Circumstances:
         facts, figures = self.facts, self.day.parameters
         known = self.persons.get(person)
         return Circumstances(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from consent.consents import Consent
 from consent.facts import FirstCollection
 from consent.gates.case import NOT_ASKED, RECIPIENT, Case, Stop, Verdict, missing
 from consent.norm import Norm, UnparsableNorm
@@ -73,14 +74,14 @@ def _task_needs_others(case: Case) -> bool:
 
 def _by_consent(case: Case) -> Verdict:
     """Every person of whom items are left has a valid consent that names at least one of them."""
-    recorded: list[str] = []
-    for person in case.concerned():
-        found = [consent for item in case.kept if item.person == person for consent in case.covering(item)]
-        if not found:
-            return _absent()
-        chosen = case.rely(min(found, key=lambda consent: consent.id))
-        recorded += [chosen.recorded_by] if chosen.recorded_by else []
-    return Verdict(norms=("DSGVO Art. 6 Abs. 1 Buchst. a",), rests_on=min(recorded, default=None))
+    found: dict[str, set[Consent]] = {person: set() for person in case.concerned()}
+    for item in case.kept:
+        found[item.person].update(case.covering(item)[:1])
+    if not all(found.values()):
+        return _absent()
+    chosen = [case.rely(min(consents, key=lambda consent: consent.id)) for consents in found.values()]
+    recorded = min((consent.recorded_by for consent in chosen if consent.recorded_by), default=None)
+    return Verdict(norms=("DSGVO Art. 6 Abs. 1 Buchst. a",), rests_on=recorded)
 
 
 def _passed(case: Case, *, by_task: bool = False) -> Verdict:

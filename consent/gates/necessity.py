@@ -102,7 +102,9 @@ def _older_child(case: Case, item: Item, condition: ConditionRow) -> bool:
 def _requested(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
     """ERS: requested or retrieved, by an Ersuchen that names the category, and G7 passes."""
     named = case.facts.requested is None or item.category in case.facts.requested
-    return named and case.requested and collection(case).stop is None
+    if case.collected is None:
+        case.collected = case.requested and collection(case).stop is None
+    return named and case.collected
 
 
 def _opinion(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
