@@ -25,11 +25,8 @@ def necessity(case: Case) -> Verdict:
     Norm: SGB X § 69 Abs. 1, DSGVO Art. 5 Abs. 1 Buchst. c. Readings C 16, A 3: the most explicit row counts alone; the
     tax id as a key falls; HAUSHALT and UNTERHALT on consent need the consent of the household's other members, too.
     """
-    row = case.row
-    if row is None:
-        return Verdict(falls=tuple(Fall(item, NOT_NEEDED) for item in case.kept))
     falls = tuple(fall for item in case.kept if (fall := _item(case, item)) is not None)
-    return Verdict(falls=falls, norms=row.norms)
+    return Verdict(falls=falls, norms=case.row.norms if case.row else ())
 
 
 def useful(case: Case) -> bool:
@@ -40,9 +37,9 @@ def useful(case: Case) -> bool:
 
 
 def _item(case: Case, item: Item) -> Fall | None:
-    if _tax_id(case, item):
+    if case.row is None or _tax_id(case, item):
         return Fall(item, NOT_NEEDED)
-    if case.row is None or item.category in case.row.necessary:
+    if item.category in case.row.necessary:
         return None
     code = case.row.conditional.get(item.category)
     if code is None:

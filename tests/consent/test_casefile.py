@@ -88,6 +88,8 @@ def test_sample_passes(write) -> None:  # noqa: ANN001
         ("consent: null", CONSENT.replace("schriftlich", "gemalt"), "consent.form"),
         ("consent: null", CONSENT.replace("form:", "farbe:"), "consent.farbe"),
         ("outcome: PERMIT", "outcome: JA", "expected.outcome"),
+        ("consent: null", "consent: ja", "consent"),
+        ("norms: [§ 69(1) SGB X]", "norms: [69]", "norms"),
         ("  facts:", "  facts_:", "case.facts_"),
         ("  title: t\n", "  title: t\n  same_controller: true\n", "same_controller"),
     ],
@@ -192,6 +194,15 @@ def test_explain_prints_the_whole_trace(write) -> None:  # noqa: ANN001
     for gate in ("G0", "G4 EMPFANGEN", "G5", "G10", "→ PERMIT"):
         assert gate in printed.getvalue()
     assert run_check([write()], explain="X2", out=StringIO()) == 2
+
+
+def test_explain_says_what_is_missing_and_why_it_is_refused(write) -> None:  # noqa: ANN001
+    """The trace of a refusal ends with code and kind, and names the declaration and the side that owes it."""
+    path = write(("mode: UNAUFGEFORDERT", "mode: ERSUCHEN"), ("{outcome: PERMIT}", "{outcome: DENY}"))
+    printed = StringIO()
+    assert run_check([path], explain="X1", out=printed) == 0
+    assert "(fehlt: first_collection, recipient)" in printed.getvalue()
+    assert "→ DENY UNVOLLSTAENDIG (incomplete)" in printed.getvalue()
 
 
 def test_same_controller_may_stand_beside_the_facts(write) -> None:  # noqa: ANN001

@@ -94,6 +94,13 @@ def test_faulty_rows_are_refused(name: str, old: str, new: str, says: str) -> No
     assert says in str(caught.value)
 
 
+def test_a_table_is_a_list_of_rows() -> None:
+    """A single table where a list belongs is refused."""
+    files = added("switches.toml", "")
+    with pytest.raises(CatalogueError, match=r"\[\[switch\]\]"):
+        read_catalogue({**files, "switches.toml": b"[switch]\n"})
+
+
 def test_a_row_without_source_is_refused() -> None:
     """Neither an absent nor an empty source lets anyone check the row."""
     source = next(line for line in (RULES / "units.toml").read_text("utf-8").splitlines() if line.startswith("source"))
