@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "/problems/"
+FIELD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,8 @@ async def on_validation(_: Request, exc: Exception) -> JSONResponse:
 
 
 def _field(location: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in location)
+    """Write where it is. A name that is not made like ours was made by the sender, and is not repeated."""
+    return ".".join(str(part) if isinstance(part, int) or FIELD_NAME.fullmatch(part) else "?" for part in location)
 
 
 def _text(error: Mapping[str, Any]) -> str:

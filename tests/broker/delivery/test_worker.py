@@ -120,12 +120,7 @@ async def test_what_no_repetition_mends_lies_dead_at_once(kreis: Kreis) -> None:
 
 def quittung(transfer: str, sender: str = OFFICE, **parts: Any) -> bytes:
     """Compose what the office's software would write."""
-    given = {
-        "message_id": str(uuid4()),
-        "reply_to": MESSAGE_ID,
-        "status": "ANGENOMMEN",
-        "created_at": "2026-03-16T11:00:00+01:00",
-    }
+    given = {"message_id": str(uuid4()), "reply_to": MESSAGE_ID, "status": "ANGENOMMEN", "created_at": START}
     return compose_quittung(transfer_id=transfer, sender=sender, **(given | parts))
 
 
