@@ -1,0 +1,156 @@
+"""What the service as a whole must hold, whichever route is called."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import text
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from broker.auth.dependencies import caller
+from broker.transfers import api as transfers_api
+from schemas.compose import BlockSpec
+from schemas.identifiers import DataCategory
+from schemas.message import ValidatedPayload
+from schemas.xml import validate
+from tests.flow.world import BEZUG, JOBCENTER, SOZIALAMT, STAMMDATEN, Kreis
+
+#: Routes that ask nobody who calls, each for a reason: they give a token, verify one, or say what anybody may know.
+OPEN = {"/v1/token", "/v1/keys", "/v1/schemas", "/v1/schemas/{path:path}", "/v1/limits", "/livez", "/readyz"}
+
+#: A row that only the end of the transaction refuses, so that COMMIT itself fails.
+DOOM = (
+    "CREATE TABLE doomed (agency VARCHAR REFERENCES agencies (id) DEFERRABLE INITIALLY DEFERRED)",
+    "CREATE TRIGGER doom AFTER INSERT ON {table} BEGIN INSERT INTO doomed VALUES ('nobody'); END",
+)
+
+
+async def run(kreis: Kreis, *statements: str) -> None:
+    """Run statements in one transaction."""
+    async with kreis.gateway.db.writing() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("table", ["submissions", "decisions", "outbox", "audit_entries"])
+async def test_failed_commit_is_never_answered_202(kreis: Kreis, table: str) -> None:
+    """Where the commit fails the sender hears so, nothing is left, and the same message is taken when it can be."""
+    jobcenter = await kreis.office(JOBCENTER)
+    await jobcenter.headers()
+    message = jobcenter.message(SOZIALAMT)
+    await run(kreis, *(statement.format(table=table) for statement in DOOM))
+    answers = await asyncio.gather(*(jobcenter.post_xml("/v1/transfers", message) for _ in range(3)))
+    left = [await kreis.scalar(f"SELECT count(*) FROM {name}") for name in ("submissions", "transfers", "outbox")]  # noqa: S608 - fixed names
+    await run(kreis, "DROP TRIGGER doom")
+    again = await jobcenter.post_xml("/v1/transfers", message)
+
+    assert {answer.status_code for answer in answers} == {500}
+    assert left == [0, 0, 0]
+    assert again.status_code == httpx.codes.ACCEPTED
+    assert "idempotent-replayed" not in again.headers
+
+
+async def test_failed_commit_of_a_withdrawal_or_a_quittung_is_told(kreis: Kreis) -> None:
+    """An office that was not told 200 sends its quittung again; only then the content's key is gone."""
+    sozialamt = await kreis.office(SOZIALAMT)
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    await kreis.pump()
+    [item] = await sozialamt.inbox()
+    await run(kreis, *(statement.format(table="quittungen") for statement in DOOM))
+    failed = await sozialamt.answer(item)
+    keys = await kreis.scalar("SELECT count(*) FROM transfer_keys")
+    await run(kreis, "DROP TRIGGER doom")
+    done = await sozialamt.answer(item)
+
+    assert (failed.status_code, keys, done.status_code) == (500, 1, 200)
+    assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 0
+
+
+async def test_no_middleware_takes_requests_apart(kreis: Kreis) -> None:
+    """No BaseHTTPMiddleware: it would run the handlers of a request in another task and answer before a commit."""
+    assert not [one for one in kreis.app.user_middleware if issubclass(one.cls, BaseHTTPMiddleware)]
+
+
+async def test_large_message_does_not_block_the_loop(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a message of 900 kB is validated, and until it is, other requests are answered."""
+    begun, may_end = threading.Event(), threading.Event()
+    ended_by: list[bool] = []
+
+    def held(content: bytes) -> ValidatedPayload:
+        begun.set()
+        ended_by.append(may_end.wait(20))
+        return validate(content)
+
+    monkeypatch.setattr(transfers_api, "validate", held)
+    jobcenter = await kreis.office(JOBCENTER)
+    await jobcenter.headers()
+    height = [BlockSpec(DataCategory.LEISTUNGSHOEHE)] * 450
+    message = jobcenter.message(SOZIALAMT, [STAMMDATEN, BEZUG, *height]).replace(b"\n", b"\n" + b" " * 115)
+    submission = asyncio.create_task(jobcenter.post_xml("/v1/transfers", message))
+    assert await asyncio.to_thread(begun.wait, 20)
+    live = await jobcenter.http.get("/livez")
+    still_held = not submission.done()
+    may_end.set()
+    answer = await submission
+
+    assert 900_000 < len(message) < 1_048_576
+    assert (live.status_code, still_held, ended_by) == (200, True, [True])
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+
+
+async def test_law_in_force_is_kept_under_its_fingerprint(kreis: Kreis) -> None:
+    """The bytes of the catalogue lie in the database, give its fingerprint, and every decision names them."""
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    fingerprint = await kreis.scalar("SELECT DISTINCT catalogue FROM decisions")
+    content = await kreis.scalar("SELECT content FROM catalogues WHERE fingerprint = :f", f=fingerprint)
+
+    assert fingerprint == kreis.gateway.catalogue.fingerprint
+    assert sha256(content).hexdigest() == fingerprint
+
+
+def asks(dependant: Dependant) -> Iterator[Any]:
+    """Yield all that a route depends on."""
+    for part in dependant.dependencies:
+        yield part.call
+        yield from asks(part)
+
+
+async def test_every_route_asks_who_calls(kreis: Kreis) -> None:
+    """Every route authenticates its caller but those on the list, and that list is no longer than it must be."""
+    routes = [route for route in iter_route_contexts(kreis.app.routes) if hasattr(route, "dependant")]
+    unguarded = {route.path for route in routes if caller not in asks(route.dependant)}
+
+    assert len(routes) > 20
+    assert unguarded == OPEN
+
+
+async def test_every_route_is_described(kreis: Kreis) -> None:
+    """OpenAPI says of every operation what it is for, and every operation has a name of its own."""
+    operations = [
+        (method, path, operation)
+        for path, item in kreis.app.openapi()["paths"].items()
+        for method, operation in item.items()
+    ]
+
+    assert len(operations) > 20
+    for method, path, operation in operations:
+        assert operation["summary"], (method, path)
+        assert len(operation["description"]) > 20, (method, path)
+    ids = [operation["operationId"] for _, _, operation in operations]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_description_itself_is_served(kreis: Kreis) -> None:
+    """Makers of software read the description without a token."""
+    async with kreis.http() as http:
+        answers = [await http.get(path) for path in ("/openapi.json", "/docs")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
