@@ -18,5 +18,8 @@ def database() -> None:
 @app.command()
 def upgrade() -> None:
     """Alle ausstehenden Migrationen ausführen."""
-    upgrade_database(Settings().database)
+    settings = Settings()
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    upgrade_database(settings.database)
     typer.echo("Die Datenbank ist auf dem neuesten Stand.")

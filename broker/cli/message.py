@@ -59,7 +59,11 @@ def show(file: Annotated[Path, typer.Argument(help="Eine XML-Datei.", exists=Tru
     if found:
         typer.echo(f"{file}: ungültig\n  " + "\n  ".join(found), err=True)
         raise typer.Exit(1)
-    typer.echo(show_payload(validate(content)))
+    try:
+        typer.echo(show_payload(validate(content)))
+    except UnknownMessageType as exc:
+        typer.echo(f"{file}: gültig, aber keine uebermittlung; eine Gliederung gibt es nur von dieser.", err=True)
+        raise typer.Exit(1) from exc
 
 
 @app.command("example")
