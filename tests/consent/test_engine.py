@@ -179,6 +179,45 @@ def test_findings_on_another_s_record_say_whose(ask: Ask) -> None:
     assert {finding.rests_on for finding in carried.findings if finding.gate == "G5"} == {OTHER}
 
 
+def test_an_open_lock_rests_on_the_consent_that_opened_it(ask: Ask) -> None:
+    """Opened by a release, the finding rests on its record; opened by notice, on nobody's."""
+    health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
+    yes = consent("GESUNDHEIT", purpose="RECHTSKREISWECHSEL", release_of=RELEASE, recorded_by=OTHER)
+    given = facts(items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health), consents=(yes,))
+    told = replace(given, declarations=Declarations(hinweis_par76=date(2025, 1, 1)))
+    for found, rests_on in ((given, OTHER), (told, None)):
+        assert [f.rests_on for f in ask(found).findings if f.gate == "G4 b"] == [rests_on]
+
+
+def test_duties_are_those_of_the_transfer(ask: Ask) -> None:
+    """Exactly those: inside one controller the record alone, a mark or a contested item its own duty."""
+    inside = facts(sender=party("JUGENDAMT_ASD"), recipient=party("JUGENDAMT_KITA"), mode=Mode.UNAUFGEFORDERT)
+    inside = replace(inside, purpose=Purpose("KITA_BEITRAG"))
+    assert permitted(ask(inside)).duties == ("PROTOKOLL",)
+    assert permitted(ask(replace(inside, mode=Mode.ERSUCHEN))).duties == ("PROTOKOLL", "INFO_EMPFAENGER")
+    assert permitted(ask(facts())).duties == ("PROTOKOLL", "INFO_EMPFAENGER", "ZWECKBINDUNG_67C")
+    contested = tuple(replace(item, contested=True) for item in items("STAMMDATEN", "LEISTUNGSBEZUG"))
+    marked = tuple(
+        replace(item, marks=frozenset({OriginMark.STRITTIG})) for item in items("STAMMDATEN", "LEISTUNGSBEZUG")
+    )
+    plain = permitted(ask(facts())).duties
+    for blocks in (contested, marked):
+        assert set(permitted(ask(facts(items=blocks))).duties) - set(plain) == {"STRITTIG_VERMERK"}
+
+
+def test_the_norm_of_the_first_collection_is_the_recipient_s(ask: Ask) -> None:
+    """SGB VIII for its recipients, SGB X for the others, by whether the sender is bound by § 35 SGB I."""
+    kita = facts(recipient=party("JUGENDAMT_KITA"), purpose=Purpose("KITA_BEITRAG"))
+    by_task = replace(kita, first_collection=FirstCollection("AUFGABENART"))
+    for given, norm in (
+        (kita, "SGB VIII § 62 Abs. 3 Nr. 3"),
+        (by_task, "SGB VIII § 62 Abs. 3 Nr. 2"),
+        (facts(), "SGB X § 67a Abs. 2 Satz 2 Nr. 1"),
+        (facts(sender=party("SOZIALAMT_ASYLBLG")), "SGB X § 67a Abs. 2 Satz 2 Nr. 2"),
+    ):
+        assert [finding.norms for finding in ask(given).findings if finding.gate == "G7"] == [(norm,)]
+
+
 def test_what_the_sender_declared_rests_on_nobody_s_record(ask: Ask) -> None:
     """Indications that the sender declared are its own."""
     given = facts("STAMMDATEN", "ANSCHRIFT", shelter_recorded_by=OTHER)

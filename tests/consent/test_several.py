@@ -9,15 +9,17 @@ from datetime import date
 import pytest
 
 from consent.catalogue import Catalogue, assemble
+from consent.consents import GivenBy
 from consent.decision import Decision, Missing, Outcome, Permit, Refusal, RefusalKind
 from consent.engine import decide
 from consent.facts import FirstCollection, Objection, ObjectionScope, PersonFacts
-from consent.rows import PurposeRow
+from consent.rows import NecessityRow, PurposeRow
 from schemas.declarations import Declarations
-from schemas.identifiers import Mode, OriginMark
+from schemas.identifiers import DataCategory, Mode, OriginMark, Purpose
 from tests.consent.samples import (
     DAY,
     OTHER,
+    RELEASE,
     consent,
     facts,
     fallen,
@@ -120,6 +122,49 @@ def test_an_objection_of_one_person_opens_the_other_s_data(ask: Ask) -> None:
     assert len(fallen(ask(replace(given, objections=(replace(one, person=None),))))) == 2
 
 
+def test_the_latest_objection_counts(ask: Ask) -> None:
+    """A release opens again only after the last of several objections; of one day's, one record is named."""
+    health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
+    yes = consent("GESUNDHEIT", purpose="RECHTSKREISWECHSEL", granted=date(2026, 2, 1), release_of=RELEASE)
+    given = facts(items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health), consents=(yes,))
+    first = Objection(date(2026, 1, 1), ObjectionScope.PAR76, recorded_by="a:JOBCENTER")
+    last = replace(first, date=date(2026, 2, 2), recorded_by=OTHER)
+    assert not fallen(ask(replace(given, objections=(first,))))
+    answer = ask(replace(given, objections=(first, last, replace(last, recorded_by=None))))
+    assert fallen(answer) == {("p1-GESUNDHEIT", "PAR76")}
+    assert {f.rests_on for f in answer.findings if f.outcome is Outcome.REMOVE} == {OTHER}
+
+
+def test_where_records_differ_about_insight_every_objection_counts(ask: Ask) -> None:
+    """With one consent that denies insight and one that does not say, person and representative are both heard."""
+    health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
+    said = [consent("KONTAKT", id=f"c{n}", insight_of_minor=insight) for n, insight in enumerate((False, None))]
+    given = facts(
+        items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health),
+        persons=(PersonFacts("p1", 16),),
+        declarations=Declarations(hinweis_par76=date(2025, 1, 1)),
+    )
+    heard = {
+        (len(consents), by): bool(fallen(ask(replace(given, consents=consents, objections=(_against(by),)))))
+        for consents in ((), tuple(said[:1]), tuple(said))
+        for by in (GivenBy.JUGENDLICHER, GivenBy.MUTTER, GivenBy.EHEGATTE)
+    }
+    counts = {(0, GivenBy.JUGENDLICHER), (1, GivenBy.MUTTER), (2, GivenBy.JUGENDLICHER), (2, GivenBy.MUTTER)}
+    assert {key for key, falls in heard.items() if falls} == counts
+
+
+def _against(by: GivenBy) -> Objection:
+    return Objection(DAY, ObjectionScope.PAR76, by)
+
+
+def test_a_no_of_the_day_itself_undoes_an_older_yes(ask: Ask) -> None:
+    """It counts from the day; one that is to count later does not yet."""
+    yes = consent("KONTAKT", id="c1")
+    for revoked, carried in ((DAY, False), (date(2026, 3, 17), True)):
+        other = consent("KONTAKT", id="c2", granted=date(2025, 12, 1), revoked=revoked)
+        assert isinstance(ask(management("KONTAKT", consents=(yes, other))), Permit) is carried
+
+
 def test_an_unclear_answer_needs_a_consent_of_everyone(ask: Ask) -> None:
     """§ 64 Abs. 2 SGB VIII with ``unklar``: one person's consent does not speak for the other."""
     both = items("STAMMDATEN", "JUGENDHILFE_STATUS") + items("JUGENDHILFE_STATUS", person="p2")
@@ -170,6 +215,38 @@ def obliged(catalogue: Catalogue) -> Catalogue:
         for row in catalogue.tables["purpose"]
     )
     return assemble({**catalogue.tables, "purpose": purposes}, b"")
+
+
+def test_an_obligation_can_be_that_of_one_row(catalogue: Catalogue) -> None:
+    """MUSS and "on request only" stand on a row as well as on its purpose, for that route alone."""
+    table = tuple(
+        replace(row, pflicht=True, nur_auf_ersuchen=True)
+        if isinstance(row, NecessityRow) and (row.sender, row.recipient) == ("JOBCENTER", "SOZIALAMT_SGBXII")
+        else row
+        for row in catalogue.tables["row"]
+    )
+    strict = assemble({**catalogue.tables, "row": table}, b"")
+    stop = (Objection(DAY, ObjectionScope.ART21),)
+    elsewhere = party("WOHNGELDSTELLE")
+    assert isinstance(decide(facts(objections=stop), strict, DAY), Permit)
+    assert refused(decide(facts(objections=stop, recipient=elsewhere), strict, DAY)).code == "WIDERSPRUCH"
+    assert refused(decide(facts(mode=Mode.UNAUFGEFORDERT), strict, DAY)).code == "KEIN_GRUND"
+    assert isinstance(decide(facts(mode=Mode.UNAUFGEFORDERT, recipient=elsewhere), strict, DAY), Permit)
+
+
+def test_the_kern_of_a_row_replaces_that_of_its_purpose(catalogue: Catalogue) -> None:
+    """What carries the purpose on this route is the row's to say."""
+    given = facts("STAMMDATEN", "LEISTUNGSBEZUG", "EINKOMMEN", recipient=party("JUGENDAMT_KITA"))
+    given = replace(given, purpose=Purpose("KITA_BEITRAG"))
+    table = tuple(
+        replace(row, kern=(DataCategory.EINKOMMEN,))
+        if isinstance(row, NecessityRow) and row.purpose == "KITA_BEITRAG"
+        else row
+        for row in catalogue.tables["row"]
+    )
+    assert isinstance(decide(given, catalogue, DAY), Permit)
+    other = assemble({**catalogue.tables, "row": table}, b"")
+    assert refused(decide(given, other, DAY)).code == "NICHT_ERFORDERLICH"
 
 
 @pytest.mark.parametrize("scope", [ObjectionScope.ART21, ObjectionScope.ALLE, ObjectionScope.OPT_OUT])
