@@ -197,6 +197,10 @@ def test_a_person_without_an_age_cannot_consent(ask: Ask) -> None:
     assert (answer.code, answer.kind, answer.deciding.gate) == ("UNVOLLSTAENDIG", RefusalKind.INCOMPLETE, "G5")
     assert answer.deciding.missing == (Missing("alter", "sender"),)
     assert isinstance(ask(facts(persons=())), Permit)
+    later = consent("KONTAKT", purpose="RECHTSKREISWECHSEL")
+    for known, lacks in ((later, (Missing("alter", "sender"),)), (replace(later, purpose="*"), ())):
+        found = ask(facts("LEISTUNGSBEZUG", "KONTAKT", consents=(known,), persons=())).findings
+        assert [finding.missing for finding in found if finding.outcome is Outcome.REMOVE] == [lacks]
 
 
 def test_an_opt_out_goes_to_a_human(ask: Ask) -> None:
