@@ -1,0 +1,72 @@
+"""The bare server: the same framework, body and answer, with nothing in between; with or without one commit a request.
+
+``uvicorn bench.bare:app``; it commits where the environment variable `FOLDER` names the folder for a database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy import LargeBinary, String, insert
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from broker.db import Database
+
+FOLDER = "BENCH_FOLDER"
+
+
+class BareBase(DeclarativeBase):
+    """Tables of the bare server; none of the service's."""
+
+
+class Kept(BareBase):
+    """A body as it came."""
+
+    __tablename__ = "kept"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+def bare_app(database: Database | None) -> FastAPI:
+    """Make an app that reads the body and answers, with one commit for each if it has a database."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if database is not None:
+            async with database.writing() as connection:
+                await connection.run_sync(BareBase.metadata.create_all)
+        yield
+        if database is not None:
+            await database.close()
+
+    made = FastAPI(lifespan=lifespan)
+
+    @made.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @made.post("/v1/transfers", status_code=202, response_class=JSONResponse)
+    async def take(request: Request) -> JSONResponse:
+        body = await request.body()
+        transfer_id = str(uuid4())
+        if database is not None:
+            async with database.writing() as connection:
+                await connection.execute(insert(Kept), [{"id": transfer_id, "body": body}])
+        return JSONResponse({"transfer_id": transfer_id, "bytes": len(body)}, status_code=202)
+
+    return made
+
+
+def _database() -> Database | None:
+    folder = os.environ.get(FOLDER)
+    return Database(f"sqlite+aiosqlite:///{Path(folder) / 'bare.db'}") if folder else None
+
+
+app = bare_app(_database())

@@ -1,0 +1,1 @@
+"""The measurements run, and count rightly."""
