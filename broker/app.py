@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker import problems
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
+from broker.body_limit import BodyLimit
 from broker.consents.api import router as consents_router
 from broker.db import insert_ignore
 from broker.delivery import intake, worker
@@ -61,6 +62,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app.state.batcher = Batcher(partial(submit_batch, gateway), gateway.settings.batch_size)
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
+    app.add_middleware(BodyLimit)
     for router in (
         auth_router,
         transfers_router,

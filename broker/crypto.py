@@ -49,7 +49,7 @@ def unseal(sealed: bytes, key: bytes, bound_to: str) -> bytes:
     """Decrypt. Raises `SealBroken`."""
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to.encode())
-    except InvalidTag as exc:
+    except (InvalidTag, ValueError) as exc:  # ValueError: too short to hold a nonce
         raise SealBroken("the sealed content does not open") from exc
 
 

@@ -170,9 +170,11 @@ def _text(error: Mapping[str, Any]) -> str:
     return f"{error['type']}" + (f" ({hints})" if hints else "")
 
 
-async def on_http(_: Request, exc: Exception) -> JSONResponse:
+async def on_http(request: Request, exc: Exception) -> JSONResponse:
     """Answer what the framework itself raises."""
     assert isinstance(exc, HTTPException)  # noqa: S101 - registered for this class alone
+    if isinstance(exc.__cause__, PayloadTooLarge):  # raised while the framework itself read the body
+        return await on_schema_error(request, exc.__cause__)
     slug = _BY_STATUS.get(exc.status_code, "invalid-request")
     return problem_response(slug, PROBLEMS[slug].title + ".", headers=exc.headers)
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.datastructures import Headers
 
 from broker.errors import ProblemError
 from schemas.errors import PayloadTooLarge
 from schemas.limits import DEFAULT_LIMITS
 
+MOST_DIGITS = 19
 XML_TYPES = frozenset({"application/xml", "text/xml"})
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type of a body, without parameters, in small letters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_xml(request: Request) -> bytes:
     """Return the body. Raises the problem ``unsupported-media-type``, or `PayloadTooLarge` as soon as it is known."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in XML_TYPES:
+    if media_type(request.headers) not in XML_TYPES:
         raise ProblemError(
             "unsupported-media-type", "Nachrichten werden als application/xml gesendet.", allowed=sorted(XML_TYPES)
         )
     limit = DEFAULT_LIMITS.bytes
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and int(declared[:MOST_DIGITS]) > limit:
         raise PayloadTooLarge(limit)
     parts: list[bytes] = []
     size = 0

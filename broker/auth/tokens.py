@@ -101,7 +101,7 @@ class _Memory:
         self._read_at = None
 
     def _is_fresh(self, now: datetime) -> bool:
-        return self._read_at is not None and now - self._read_at < FRESH
+        return self._read_at is not None and timedelta() <= now - self._read_at < FRESH
 
 
 _MEMORIES: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()

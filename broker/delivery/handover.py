@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.crypto import SealBroken, unseal, unwrap
-from broker.delivery.repository import Waiting, lease
+from broker.delivery.repository import Waiting, lease, next_waiting
 from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
@@ -22,6 +23,9 @@ from broker.transfers.again import decide_again
 log = logging.getLogger(__name__)
 
 SEAL_BROKEN = "seal-broken"
+FAULT = "internal-fault"
+LAID_ASIDE = timedelta(hours=1)
+"""So long what failed in a way that nobody foresaw is out of the way of what comes after it."""
 CODES_OF_WITHDRAWAL = frozenset({"EINWILLIGUNG_WIDERRUFEN", "EINWILLIGUNG_VERWEIGERT", "WIDERSPRUCH"})
 
 
@@ -34,6 +38,39 @@ class Released:
     leased_until: datetime
     branch: str | None
     """The recipient agency's branch at the sender's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One transfer whose turn it was; `released` None: it ended or was laid aside, and the next may come."""
+
+    released: Released | None
+
+
+async def take_next(
+    gateway: Gateway, actor: str, client: str, *, recipient: str | None = None, agency: str | None = None
+) -> Taken | None:
+    """Take the oldest transfer that waits for an instance or an agency, in a transaction of its own; None: none waits.
+
+    A fault that one transfer alone meets (a key that is missing, a decision that cannot be taken again) lays it aside
+    and leaves the others their way. Faults of the database are raised.
+    """
+    waiting: Waiting | None = None
+    try:
+        async with gateway.db.writing() as connection:
+            waiting = await next_waiting(connection, gateway.clock(), recipient=recipient, agency=agency)
+            return None if waiting is None else Taken(await release(connection, gateway, waiting, actor, client))
+    except SQLAlchemyError:
+        raise
+    except Exception as exc:
+        if waiting is None:
+            raise
+        log.error(  # noqa: TRY400 - the text of the error is not for the log
+            "hand-over failed", extra={"transfer": waiting.id, "reason": FAULT, "error": type(exc).__name__}
+        )
+    async with gateway.db.writing() as connection:
+        await lease(connection, waiting.id, gateway.clock() + LAID_ASIDE, waiting.attempts, FAULT)
+    return Taken(None)
 
 
 async def release(

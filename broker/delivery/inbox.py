@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from broker.delivery.handover import Released, release
-from broker.delivery.repository import next_waiting
+from broker.delivery.handover import Released, take_next
+from broker.delivery.repository import something_waits
 from broker.gateway import Gateway
 
 MAX_ENDED = 100
@@ -16,17 +16,23 @@ LOOK_SECONDS = 1.0
 async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> list[Released]:
     """Lease and open up to `limit` messages, oldest first; what the law no longer lets pass ends and is left out."""
     released: list[Released] = []
+    if not await _something_waits(gateway, recipient):
+        return released
     for _ in range(limit + MAX_ENDED):
         if len(released) == limit:
             break
-        async with gateway.db.writing() as connection:
-            waiting = await next_waiting(connection, gateway.clock(), recipient=recipient)
-            if waiting is None:
-                break
-            opened = await release(connection, gateway, waiting, recipient, client)
-        if opened is not None:
-            released.append(opened)
+        taken = await take_next(gateway, recipient, client, recipient=recipient)
+        if taken is None:
+            break
+        if taken.released is not None:
+            released.append(taken.released)
     return released
+
+
+async def _something_waits(gateway: Gateway, recipient: str) -> bool:
+    """Look without holding up those who write: most looks of a waiting caller find nothing."""
+    async with gateway.db.reading() as connection:
+        return await something_waits(connection, gateway.clock(), recipient)
 
 
 async def fetch_or_wait(

@@ -57,16 +57,22 @@ async def take_in_once(gateway: Gateway, subscription: Subscription, wait_second
 async def run(gateway: Gateway, transport: Transport) -> None:
     """Read the topics of all agencies of the directory until cancelled. Faults are waited out."""
     while True:
-        agencies = await _agencies(gateway)
-        subscription = transport.subscribe([topic_of(agency) for agency in agencies], GROUP)
         try:
-            while agencies == await _agencies(gateway):
-                await take_in_once(gateway, subscription, WAIT_SECONDS)
+            await _read_on(gateway, transport)
         except (TransportUnavailable, SQLAlchemyError) as exc:
             log.warning("intake waits", extra={"error": type(exc).__name__})
             await asyncio.sleep(PAUSE_AFTER_FAULT)
-        finally:
-            await subscription.close()
+
+
+async def _read_on(gateway: Gateway, transport: Transport) -> None:
+    """Read until the directory names other agencies."""
+    agencies = await _agencies(gateway)
+    subscription = transport.subscribe([topic_of(agency) for agency in agencies], GROUP)
+    try:
+        while agencies == await _agencies(gateway):
+            await take_in_once(gateway, subscription, WAIT_SECONDS)
+    finally:
+        await subscription.close()
 
 
 async def _agencies(gateway: Gateway) -> list[str]:

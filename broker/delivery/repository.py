@@ -86,6 +86,21 @@ async def next_waiting(
     return None if row is None else Waiting(**{**row, "state": State(row["state"])})
 
 
+async def something_waits(connection: AsyncConnection, now: datetime, recipient: str) -> bool:
+    """Whether anything lies there for an instance that is not leased; it may yet wait behind another of its case."""
+    query = (
+        select(Transfer.id)
+        .join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
+        .where(
+            Transfer.recipient == recipient,
+            Transfer.state.in_(CAN_BE_HANDED_OVER),
+            or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until <= now),
+        )
+        .limit(1)
+    )
+    return (await connection.execute(query)).first() is not None
+
+
 async def lease(
     connection: AsyncConnection, transfer_id: str, until: datetime, attempts: int, error: str | None = None
 ) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
 from adapters.registry import adapter_for
-from broker.delivery.handover import Released, release
+from adapters.settings import AdapterSettingsError
+from broker.delivery.handover import FAULT, Released, take_next
 from broker.delivery.in_flight import expire_due
 from broker.delivery.quittung import accept_quittung
-from broker.delivery.repository import lease, next_waiting
+from broker.delivery.repository import lease
 from broker.directory.repository import channels
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -34,36 +35,47 @@ PAUSE_AFTER_FAULT = 1.0
 
 
 async def adapters_of(gateway: Gateway) -> dict[str, AgencyAdapter]:
-    """Return the adapter of each active agency, as the directory configures it."""
+    """Return the adapter of each active agency, as the directory configures it; one with bad settings is left out."""
     async with gateway.db.reading() as connection:
         rows = await channels(connection)
-    return {row.agency_id: adapter_for(row.kind, row.units, row.settings) for row in rows}
+    adapters: dict[str, AgencyAdapter] = {}
+    for row in rows:
+        try:
+            adapters[row.agency_id] = adapter_for(row.kind, row.units, row.settings)
+        except AdapterSettingsError as exc:
+            log.warning("office cannot be served", extra={"agency": row.agency_id, "error": type(exc).__name__})
+    return adapters
 
 
 async def deliver_once(gateway: Gateway, adapters: Mapping[str, AgencyAdapter]) -> int:
     """Bring what waits to every pushing agency that is open, pick up quittungen, end what is over; return how many."""
     done = 0
     for agency, adapter in adapters.items():
-        now = gateway.clock()
-        if not adapter.pushes:
-            continue
-        if adapter.opens_at(now) <= now:
-            done += await _push(gateway, agency, adapter)
-        done += await pick_up(gateway, agency, adapter)
+        if adapter.pushes:
+            done += await _serve(gateway, agency, adapter)
     return done + await expire_due(gateway)
+
+
+async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
+    """Serve one office; a fault that it alone meets stops no other office."""
+    try:
+        now = gateway.clock()
+        done = await _push(gateway, agency, adapter) if adapter.opens_at(now) <= now else 0
+        return done + await pick_up(gateway, agency, adapter)
+    except SQLAlchemyError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
+        log.warning("office cannot be served", extra={"agency": agency, "error": type(exc).__name__})
+        return 0
 
 
 async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
     done = 0
-    while True:
-        async with gateway.db.writing() as connection:
-            waiting = await next_waiting(connection, gateway.clock(), agency=agency)
-            if waiting is None:
-                return done
-            released = await release(connection, gateway, waiting, ACTOR, "")
-        if released is not None:
-            await _bring(gateway, adapter, released)
+    while (taken := await take_next(gateway, ACTOR, "", agency=agency)) is not None:
+        if taken.released is not None:
+            await _bring(gateway, adapter, taken.released)
         done += 1
+    return done
 
 
 async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -> None:
@@ -73,6 +85,9 @@ async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -
         await asyncio.to_thread(adapter.deliver, _delivery(released))
     except DeliveryError as exc:
         await _failed(gateway, released, exc)
+        return
+    except Exception:  # noqa: BLE001 - a fault of ours in one dialect or channel; tried again like a broken share
+        await _failed(gateway, released, DeliveryError(retryable=True, reason_code=FAULT))
         return
     async with gateway.db.writing() as connection:
         await advance(connection, [transfer.id], State.DELIVERED, gateway.clock(), ACTOR)

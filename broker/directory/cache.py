@@ -67,8 +67,8 @@ class _Memory:
         self.lock = asyncio.Lock()
 
     def fresh(self, now: datetime) -> Directory | None:
-        """Return the directory unless it is too old."""
-        return self.directory if self.at is not None and now - self.at < FRESH else None
+        """Return the directory unless it is too old, or the clock has gone back since."""
+        return self.directory if self.at is not None and timedelta() <= now - self.at < FRESH else None
 
 
 _MEMORIES: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()

@@ -24,6 +24,9 @@ router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
 Shared = Annotated[Gateway, Depends(gateway)]
 Officer = Annotated[Caller, Depends(require(Role.OFFICER))]
 
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""Beyond them a moment may have no form in UTC."""
+
 #: What lies beside an entry of another controller's acting is its own: an officer sees it for the own side alone.
 SHARED_FIELDS = frozenset({"payload_digest", "message_id", "quittung_digest"})
 
@@ -90,6 +93,8 @@ def _search(who: Caller, filters: Filters) -> Search:
         moment = getattr(filters, field)
         if moment is not None and moment.tzinfo is None:
             raise invalid(field, "Die Zeit braucht eine Zeitzone, z. B. 2026-01-31T08:00:00+01:00.")
+        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise invalid(field, f"Die Zeit liegt nicht in den Jahren {FIRST_YEAR} bis {LAST_YEAR}.")
     reference = str(filters.reference) if filters.reference is not None else None
     return Search(who.agency, filters.event, reference, _instance(filters.instance), filters.since, filters.until)
 
@@ -111,7 +116,8 @@ def _look(who: Caller, filters: Filters) -> AuditEvent:
 
 
 def _entry(row: Any, side: dict[str, str], agency: str) -> Entry:  # noqa: ANN401 - a Row
-    own = str(row.actor).startswith((agency + ":", f"{Role.OFFICER.value}:{agency}"))
+    actor = str(row.actor)
+    own = actor.startswith(f"{agency}:") or actor == f"{Role.OFFICER.value}:{agency}"
     shown = {name: value for name, value in side.items() if own or name in SHARED_FIELDS}
     return Entry(
         seq=row.seq,

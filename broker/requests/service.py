@@ -32,7 +32,11 @@ from consent.norm import paragraphs
 
 BY_ADDRESSEE = ("ABGELEHNT",)
 BY_REQUESTER = ("ERLEDIGT", "ZURUECKGENOMMEN", "IRRTUM")
-_CITATION = re.compile(r"[§A-Za-zÄÖÜäöüß0-9 .,()/-]+")
+_PLACE = r"Abs\.|Satz|S\.|Nr\.|Buchst\.|Halbsatz|HS|Alt\.|ff?\.|und|oder|bis|i\.V\.m\.|analog|[a-z]"
+_NUMBER = r"\d+[a-z]?(?:\(\d+[a-z]?\))*(?:-\d+[a-z]?)?"
+_STATUTE = r"[IVX]+|[A-ZÄÖÜ][a-zäöüß]*[A-ZÄÖÜ][A-Za-zÄÖÜäöüß]*"
+_WORD = re.compile(rf"§§?|(?:§§?)?{_NUMBER}|Art\.|{_PLACE}|{_STATUTE}")
+"""Signs, numbers, places and abbreviations of statutes (two capital letters): no word that could be a name."""
 
 
 async def record(connection: AsyncConnection, gateway: Gateway, caller: Caller, body: ErsuchenIn) -> ErsuchenRow:
@@ -152,7 +156,8 @@ def _check_collection(body: ErsuchenIn, reasons: list[str], today: date) -> None
 
 def _check_norm(field: str, norm: str) -> None:
     """Refuse what cites no paragraph of a statute: free text could be about a person."""
-    if not _CITATION.fullmatch(norm) or not any(paragraph for _, paragraph in paragraphs(norm)):
+    readable = all(_WORD.fullmatch(word) for word in norm.replace(",", " ").split())
+    if not readable or not any(paragraph for _, paragraph in paragraphs(norm)):
         raise invalid(field, f"{field}: Eine Norm mit Paragraf und Gesetz nennen, z. B. „§ 41 SGB XII“.")
 
 

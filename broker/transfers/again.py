@@ -12,7 +12,7 @@ from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer, TransferSubject
-from broker.transfers.answers import NEUTRAL_CODE
+from broker.transfers.answers import NEUTRAL_CODE, rests
 from broker.transfers.gather import complete, load_records
 from broker.transfers.models import DecisionRow
 from broker.transfers.record import decision_columns, new_id
@@ -83,5 +83,7 @@ def _verdict(transfer_id: str, decision_id: str, decision: Decision, sealed: Seq
         deciding = decision.deciding
         return Verdict(transfer_id, False, decision_id, deciding.code, deciding.rests_on)
     still = set(sealed) <= set(decision.kept)
-    lost = next((r.code for r in decision.removed if r.block in sealed), None)
-    return Verdict(transfer_id, still, decision_id, lost, None)
+    lost = next((r for r in decision.removed if r.block in sealed), None)
+    if lost is None:
+        return Verdict(transfer_id, still, decision_id, None, None)
+    return Verdict(transfer_id, still, decision_id, lost.code, rests(decision).get(lost.block))

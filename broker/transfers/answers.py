@@ -72,10 +72,29 @@ def _refusal_members(refusal: Refusal, viewer: str | None) -> dict[str, Any]:
     return {"kind": refusal.kind.value, "code": refusal.code}
 
 
-def removed_body(decision: Permit | Refusal) -> list[dict[str, Any]]:
-    """Write what falls: block, person reference, category, reason; never content."""
+def rests(decision: Permit | Refusal) -> dict[str, str]:
+    """Return on whose records the fall of blocks rests: block → controller."""
+    return {
+        block: finding.rests_on
+        for finding in decision.findings
+        if finding.outcome is Outcome.REMOVE and finding.rests_on is not None
+        for block in finding.items
+    }
+
+
+def removed_body(decision: Permit | Refusal, viewer: str | None) -> list[dict[str, Any]]:
+    """Write what falls: block, person reference, category, reason; never content.
+
+    The reason shows where it rests on nobody's record, or on the viewer's (None: several sides read it).
+    """
+    owners = rests(decision)
     return [
-        {"block": r.block, "person": r.person, "category": r.category.value, "code": r.code, "norms": list(r.norms)}
+        {"block": r.block, "person": r.person, "category": r.category.value}
+        | (
+            {"code": r.code, "norms": list(r.norms)}
+            if owners.get(r.block) in (None, viewer)
+            else {"code": NEUTRAL_CODE, "norms": []}
+        )
         for r in decision.removed
     ]
 
@@ -107,7 +126,7 @@ def excess_body(permit: Permit, decision_id: str, viewer: str) -> dict[str, Any]
         "kind": RefusalKind.NOT_PERMITTED.value,
         "code": "UEBERHANG",
         "findings": decision["findings"],
-        "removed": removed_body(permit),
+        "removed": removed_body(permit, viewer),
         "on": decision["on"],
         "catalogue": decision["catalogue"],
     }

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, case, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.errors import ProblemError
 from broker.lifecycle.models import Transfer, TransferEvent
+from broker.lifecycle.states import State
+
+#: Why a transfer ended like this may rest on a record of its sender, so that its recipient is not told.
+FOR_THE_SENDER = (State.WITHDRAWN.value, State.RETURNED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) 
     row = (await connection.execute(select(Transfer).where(Transfer.id == transfer_id))).one_or_none()
     if row is None or instance not in (row.sender, row.recipient):
         raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
-    query = select(TransferEvent).where(TransferEvent.transfer_id == transfer_id).order_by(TransferEvent.seq)
+    columns = (TransferEvent.state, _reason(instance), TransferEvent.at)
+    query = select(*columns).where(TransferEvent.transfer_id == transfer_id).order_by(TransferEvent.seq)
     return Seen(row, (await connection.execute(query)).all())
 
 
@@ -38,7 +43,7 @@ async def changes(connection: AsyncConnection, instance: str, after: int, limit:
         TransferEvent.sender,
         TransferEvent.recipient,
         TransferEvent.state,
-        TransferEvent.reason,
+        _reason(instance),
         TransferEvent.at,
         Transfer.message_id,
         Transfer.purpose,
@@ -51,3 +56,9 @@ async def changes(connection: AsyncConnection, instance: str, after: int, limit:
         .limit(limit)
     )
     return (await connection.execute(query)).all()
+
+
+def _reason(instance: str) -> ColumnElement[str | None]:
+    """Return the reason of a change as the instance may read it."""
+    hidden = and_(TransferEvent.recipient == instance, TransferEvent.state.in_(FOR_THE_SENDER))
+    return case((hidden, null()), else_=TransferEvent.reason).label("reason")

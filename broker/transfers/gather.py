@@ -159,14 +159,16 @@ def _standing(sought: Sought, records: Records) -> list[Consent]:
     for stop in records.standing:
         if stop.consent.id in sought.named_consents or not _same_matter(stop, sought):
             continue
-        for person in sought.persons:
-            if stop.found_for(sought.person_keys(person), tuple(sought.case_keys.values())) in _SURE:
-                found.append(stop.to_law(person))
-                break
+        found += [stop.to_law(person) for person in _surely_about(stop, sought)]
     return found
 
 
-_SURE = frozenset({FoundBy.EXACT, FoundBy.CASE})
+def _surely_about(stop: StandingStop, sought: Sought) -> list[str]:
+    """Return whom a stop is about: the persons it names, or, found by the Aktenzeichen alone, everybody of the case."""
+    cases = tuple(sought.case_keys.values())
+    how = {person: stop.found_for(sought.person_keys(person), cases) for person in sought.persons}
+    named = [person for person, found in how.items() if found is FoundBy.EXACT]
+    return named or [person for person, found in how.items() if found is FoundBy.CASE]
 
 
 def _same_matter(stop: StandingStop, sought: Sought) -> bool:

@@ -34,6 +34,10 @@ def admit(
             "Absender der Nachricht ist eine andere Instanz als die angemeldete.",
             field="kopf/absender",
         )
+    if directory.find(str(head.sender)) is None:
+        raise ProblemError(
+            "unknown-agency", "Die absendende Instanz steht nicht mehr im Verzeichnis.", field="kopf/absender"
+        )
     if head.recipient == head.sender:
         raise invalid("kopf/empfaenger", "Absender und Empfänger sind dieselbe Instanz; das ist keine Übermittlung.")
     _addressed(directory, head.recipient, only_check=only_check)

@@ -139,7 +139,7 @@ def _permit(gateway: Gateway, decided: Decided, permit: Permit, rows: Rows) -> A
         statement = reduction_statement(gateway.keys, permit, decided.id, submitted.payload.digest, carried.digest)
     body = {
         "decision": decision_body(permit, decided.id, submitted.sender),
-        "removed": removed_body(permit),
+        "removed": removed_body(permit, submitted.sender),
     } | ({"statement": statement} if statement else {})
     if submitted.only_check:
         return Answer(CHECKED, body)

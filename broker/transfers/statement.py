@@ -21,7 +21,7 @@ def reduction_statement(keys: Keys, permit: Permit, decision_id: str, received: 
         "decision": decision_id,
         "received_sha256": received,
         "carried_sha256": carried,
-        "removed": removed_body(permit),
+        "removed": removed_body(permit, None),
         "catalogue": permit.basis.catalogue,
     }
     key = keys.signing[0]

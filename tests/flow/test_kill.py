@@ -37,7 +37,7 @@ INTAKE = [
 FETCH = [
     ("fetch", "broker.delivery.handover:decide_again", "after"),
     ("fetch", "broker.delivery.handover:lease", "after"),
-    ("fetch", "broker.delivery.inbox:release", "after"),
+    ("fetch", "broker.delivery.handover:release", "after"),
     ("fetch", "broker.delivery.inbox:fetch", "after"),
 ]
 ANSWER = [
@@ -46,7 +46,7 @@ ANSWER = [
     ("answer", "broker.delivery.api:accept_quittung", "after"),
 ]
 BRING = [
-    ("bring", "broker.delivery.worker:release", "after"),
+    ("bring", "broker.delivery.handover:release", "after"),
     ("bring", "broker.delivery.worker:_bring", "before"),
     ("bring", "adapters.registry:ConfiguredAdapter.deliver", "after"),
     ("bring", "broker.delivery.worker:_bring", "after"),
