@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from os import getloadavg
 from pathlib import Path
 from statistics import median
 
@@ -48,7 +49,8 @@ def _options() -> argparse.Namespace:
 
 
 def _sections(folder: Path, plan: Plan, rounds: int, *, quick: bool) -> Iterator[str]:
-    yield f"{machine()} Write and fsync of 4 kB there: {fsync_seconds(folder) * 1e3:.2f} ms."
+    disk = f"Write and fsync of 4 kB there: {fsync_seconds(folder) * 1e3:.2f} ms."
+    yield f"{machine()} {disk} Load average before: {getloadavg()[0]:.1f}."
     yield (
         f"{plan.connections} connections; rounds of {plan.seconds:g} s, {rounds} of each server in turn, with a fresh "
         "database each. Median (least–most)."
@@ -92,9 +94,20 @@ def _closed_table(closed: dict[Kind, list[Round]]) -> str:
                 spread((r.cpu_per_request for r in found), 2),
                 spread((r.generator_cpu / r.taken.seconds for r in found), 2),
                 spread((r.waiting for r in found), 0),
+                spread((r.kilobytes_per_request for r in found), 0),
             )
         )
-    head = ("closed loop", "a second", "ratio", "p50 ms", "p99 ms", "server CPU ms", "generator cores", "relay behind")
+    head = (
+        "closed loop",
+        "a second",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "server CPU ms",
+        "generator cores",
+        "relay behind",
+        "kB kept",
+    )
     return table(head, rows)
 
 

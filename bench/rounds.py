@@ -38,13 +38,21 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round took. Processor times in seconds; `waiting`: transfers that the relay had not yet published."""
+    """What a round took. Processor times in seconds; `waiting`: transfers that the relay had not yet published.
+
+    `grown`: bytes by which the database and its log grew.
+    """
 
     taken: Taken
     server_cpu: float | None
     generator_cpu: float
     waiting: int | None
-    database_bytes: int | None
+    grown: int | None
+
+    @property
+    def kilobytes_per_request(self) -> float | None:
+        """Growth of the database a request, in kB."""
+        return None if self.grown is None else self.grown / 1e3 / max(len(self.taken.latencies), 1)
 
     @property
     def cpu_per_request(self) -> float | None:
@@ -75,7 +83,7 @@ def _measure(server: Server, folder: Path, plan: Plan, rate: float | None, *, sa
 
 
 async def _taken(server: Server, folder: Path, plan: Plan, requests: Iterator[bytes], rate: float | None) -> Round:
-    cpu, own = server.cpu_seconds(), _own_cpu()
+    cpu, own, size = server.cpu_seconds(), _own_cpu(), _size(folder)
     if rate is None:
         taken = await closed_loop(server.port, requests, plan.connections, plan.seconds, plan.most)
     else:
@@ -83,7 +91,9 @@ async def _taken(server: Server, folder: Path, plan: Plan, requests: Iterator[by
     after, own_after = server.cpu_seconds(), _own_cpu()
     _demand_success(server, taken)
     used = None if cpu is None or after is None else after - cpu
-    return Round(taken, used, own_after - own, *_database(server.kind, folder))
+    if not server.kind.is_gateway:
+        return Round(taken, used, own_after - own, None, None)
+    return Round(taken, used, own_after - own, _waiting(folder), _size(folder) - size)
 
 
 def _demand_success(server: Server, taken: Taken) -> None:
@@ -98,17 +108,18 @@ def _own_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _database(kind: Kind, folder: Path) -> tuple[int | None, int | None]:
-    """Return how many transfers wait for the relay, and the size of the database with its log."""
-    if not kind.is_gateway:
-        return None, None
-    size = sum(path.stat().st_size for path in folder.glob("amtsbruecke.db*"))
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("amtsbruecke.db*"))
+
+
+def _waiting(folder: Path) -> int:
+    """Return how many transfers wait for the relay."""
     connection = sqlite3.connect(f"file:{folder / 'amtsbruecke.db'}?mode=ro", uri=True, timeout=10)
     try:
         (waiting,) = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
     finally:
         connection.close()
-    return int(waiting), size
+    return int(waiting)
 
 
 def shares(samples: Path) -> dict[str, float]:

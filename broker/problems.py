@@ -193,8 +193,17 @@ async def on_anything(_: Request, exc: Exception) -> JSONResponse:
     return problem_response("internal-error", "Unerwarteter Fehler.", {"request_id": request_id})
 
 
+async def show_problem(slug: str) -> JSONResponse:
+    """Explain a type of problem under its own address: status, title, and what to do."""
+    row = PROBLEMS.get(slug)
+    if row is None:
+        return problem_response("not-found", "Diese Art von Problem gibt es nicht.", {"allowed": sorted(PROBLEMS)})
+    return JSONResponse({"type": TYPE_BASE + slug, "status": row.status, "title": row.title, "remedy": row.remedy})
+
+
 def install(app: FastAPI) -> None:
-    """Register all handlers."""
+    """Register all handlers, and the page of each type of problem."""
+    app.add_api_route(TYPE_BASE + "{slug}", show_problem, include_in_schema=False)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(SchemaViolation, on_schema_error)
     app.add_exception_handler(UnknownMessageType, on_schema_error)

@@ -234,3 +234,12 @@ async def test_absent_database_says_when_to_come_again(kreis: Kreis) -> None:
     assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
     assert (ready.status_code, live.status_code) == (503, 200)
     assert (await jobcenter.http.get("/readyz")).status_code == httpx.codes.OK
+
+
+@pytest.mark.parametrize("slug", PROBLEMS)
+async def test_each_type_is_explained_under_its_own_address(kreis: Kreis, slug: str) -> None:
+    """The `type` of a problem leads to its title and to what to do."""
+    async with kreis.http() as http:
+        shown = (await http.get(f"/problems/{slug}")).json()
+
+    assert (shown["title"], shown["remedy"]) == (PROBLEMS[slug].title, PROBLEMS[slug].remedy)
