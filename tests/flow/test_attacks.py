@@ -15,10 +15,13 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlalchemy import text
 
+from adapters.base import Package
+from adapters.registry import ConfiguredAdapter
 from broker.app import running
 from broker.body_limit import LARGEST_OTHER
 from broker.delivery import intake
-from broker.delivery.handover import LAID_ASIDE
+from broker.delivery.handover import FAULT, LAID_ASIDE
+from broker.delivery.worker import adapters_of, deliver_once
 from broker.directory.service import load
 from schemas.compose import BlockSpec, PersonSpec
 from schemas.identifiers import DataCategory, OriginMark
@@ -75,10 +78,11 @@ async def test_large_body_of_a_stranger_is_not_read(kreis: Kreis, path: str) -> 
     async def send(message: dict[str, Any]) -> None:
         answers.append(message)
 
-    body, answers = endless(), []
+    body = endless()
+    answers: list[dict[str, Any]] = []
     headers = [(b"host", b"gateway.example"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http"}
-    scope |= {"path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers}
+    scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http"}
+    scope |= {"path": path, "query_string": b"", "headers": headers}
     await kreis.app(scope, receive, send)  # type: ignore[arg-type]  # plain dicts, as a server gives them
 
     assert answers[0]["status"] in {httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNAUTHORIZED}
@@ -198,6 +202,46 @@ async def test_one_office_with_bad_settings_stops_no_other(kreis: Kreis) -> None
     assert await jobcenter.state(transfer) == "delivered"
 
 
+def fault(*_: object) -> Package:
+    """Fail as no adapter should."""
+    raise KeyError("Zzmarker")
+
+
+async def test_fault_of_one_dialect_is_waited_out_and_stops_no_other(
+    kreis: Kreis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a dialect raises against its contract counts as a failed attempt of its office; the others are served."""
+    other = "sozialamt-datteln"
+    jobcenter = await kreis.office(JOBCENTER)
+    served, failing = [await jobcenter.accepted(f"{name}:SOZIALAMT_SGBXII") for name in (FOLDER_AGENCY, other)]
+    await kreis.publish()
+    await kreis.take_in()
+    adapters = await adapters_of(kreis.gateway)
+    working = adapters[FOLDER_AGENCY]
+    assert isinstance(working, ConfiguredAdapter)
+    broken = replace(working, dialect=replace(working.dialect, plan=fault))
+    await deliver_once(kreis.gateway, {other: broken, FOLDER_AGENCY: working})
+    row = await kreis.scalar("SELECT last_error FROM deliveries WHERE transfer_id = :id", id=failing)
+
+    assert [await jobcenter.state(transfer) for transfer in (served, failing)] == ["delivered", "handing_over"]
+    assert row == FAULT
+    assert "Zzmarker" not in caplog.text
+
+
+async def test_office_that_cannot_be_looked_at_stops_no_other(kreis: Kreis) -> None:
+    """A fault that one office meets before anything is brought leaves the others their turn."""
+    jobcenter = await kreis.office(JOBCENTER)
+    transfer = await jobcenter.accepted(FOLDER_OFFICE)
+    await kreis.publish()
+    await kreis.take_in()
+    working = (await adapters_of(kreis.gateway))[FOLDER_AGENCY]
+    assert isinstance(working, ConfiguredAdapter)
+    broken = replace(working, settings=None)  # type: ignore[arg-type]  # this is the fault
+    await deliver_once(kreis.gateway, {"sozialamt-datteln": broken, FOLDER_AGENCY: working})
+
+    assert await jobcenter.state(transfer) == "delivered"
+
+
 @pytest.mark.parametrize("damaged", [b"", b"\0", b"\0" * 40])
 async def test_content_that_does_not_open_blocks_no_other(kreis: Kreis, damaged: bytes) -> None:
     """A ciphertext that is damaged in the database ends as dead; what lies behind it is handed over."""
@@ -243,7 +287,7 @@ async def test_directory_that_cannot_be_read_does_not_end_the_intake(kreis: Krei
         await write(kreis, "ALTER TABLE agencies_away RENAME TO agencies")
 
         async def arrived() -> bool:
-            return await kreis.scalar("SELECT transfer_id FROM deliveries") == transfer
+            return bool(await kreis.scalar("SELECT transfer_id FROM deliveries") == transfer)
 
         await eventually(arrived)
 
