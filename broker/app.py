@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker import problems
+from broker import metrics, problems
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
 from broker.body_limit import BodyLimit
@@ -23,8 +24,10 @@ from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.directory.api import agencies_router
 from broker.gateway import Gateway
+from broker.health import Readiness, checks_of
 from broker.health import router as health_router
 from broker.language import router as language_router
+from broker.observed import Observed
 from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
 from broker.requests.api import router as requests_router
@@ -59,10 +62,12 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.gateway = gateway
     app.state.transport = transport
+    app.state.readiness = Readiness(checks_of(gateway))
     app.state.batcher = Batcher(partial(submit_batch, gateway), gateway.settings.batch_size)
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Observed)
     for router in (
         auth_router,
         transfers_router,
@@ -76,7 +81,13 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         health_router,
     ):
         app.include_router(router)
+    metrics.know(routes=templates(app), problems=problems.PROBLEMS)
     return app
+
+
+def templates(app: FastAPI) -> frozenset[str]:
+    """Return the templates of all routes: what the figures may name."""
+    return frozenset(context.path for context in iter_route_contexts(app.routes) if context.path)
 
 
 async def _subject_changed(gateway: Gateway, connection: AsyncConnection, event: SubjectEvent) -> None:
@@ -110,6 +121,7 @@ async def deliver(gateway: Gateway, transport: Transport) -> None:
 async def keep_house(gateway: Gateway, transport: Transport) -> None:
     """Forget what everybody has read, and shred what was deleted, until cancelled."""
     while True:
+        gateway.pulse.beat("housekeeping")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         with suppress(TransportUnavailable, SQLAlchemyError):
             await transport.keep_house()

@@ -17,6 +17,10 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy address; empty: SQLite in data_dir")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
+    ops_host: str = Field(default="127.0.0.1", description="address of the operations port")
+    ops_port: int = Field(
+        default=0, ge=0, le=65535, description="port of /livez, /readyz and /metrics of a role; 0: none"
+    )
     public_url: str = Field(
         default_factory=lambda known: f"http://{known['host']}:{known['port']}",
         description="address under which clients see this gateway; by default host and port",

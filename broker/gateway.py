@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from time import monotonic
 
 from fastapi import Request
 
@@ -35,6 +36,22 @@ class Signal:
         return True
 
 
+class Pulse:
+    """When each loop of this process last went round; a loop that hangs is seen by its silence."""
+
+    def __init__(self) -> None:
+        self._beats: dict[str, float] = {}
+
+    def beat(self, loop: str) -> None:
+        """Say that a loop (one of `broker.metrics.LOOPS`) has come round again."""
+        self._beats[loop] = monotonic()
+
+    def ages(self) -> dict[str, float]:
+        """Return the seconds since the last beat of each loop that has ever beaten."""
+        now = monotonic()
+        return {loop: now - at for loop, at in self._beats.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Settings, clock, database, keys and the law; and the signals between the roles of one process."""
@@ -47,6 +64,7 @@ class Gateway:
     outbox_filled: Signal = field(default_factory=Signal)
     topic_filled: Signal = field(default_factory=Signal)
     inbox_filled: Signal = field(default_factory=Signal)
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 def gateway(request: Request) -> Gateway:

@@ -1,17 +1,200 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether a process lives, and whether it can do its work: checks by name, each with a stable reason code."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from broker.clock import timestamp
 from broker.gateway import Gateway, gateway
+from broker.migrations import newest
+from broker.transport.base import Pinged, Transport
 
 router = APIRouter(tags=["Betrieb"])
+
+MOST_CLOCK_OFFSET_SECONDS = 2.0
+MOST_SILENCE_SECONDS = 60.0
+"""A loop that has not come round for so long hangs; the longest of them waits 30 s."""
+CHECK_SECONDS = 2.0
+KEPT_SECONDS = 1.0
+"""So long a good answer is given again: whoever asks often does not reach the database."""
+
+#: Reason code → German and English text. The codes are stable.
+REASONS: Mapping[str, tuple[str, str]] = {
+    "database-unreachable": (
+        "Die Datenbank antwortet nicht. AMTSBRUECKE_DATABASE_URL und den Datenbankserver prüfen.",
+        "The database does not answer. Check AMTSBRUECKE_DATABASE_URL and the database server.",
+    ),
+    "database-version": (
+        "Die Datenbank hat einen anderen Stand als dieses Programm. `amtsbruecke db upgrade` ausführen.",
+        "The database is of another version than this program. Run `amtsbruecke db upgrade`.",
+    ),
+    "clock-offset": (
+        "Die Uhr dieses Rechners geht mehr als 2 s anders als die der Datenbank. Zeitabgleich (NTP) prüfen.",
+        "This machine's clock differs from the database's by more than 2 s. Check its NTP service.",
+    ),
+    "keys-missing": (
+        "Schlüssel fehlen. Die Schlüsseldateien und ihre Rechte prüfen.",
+        "Keys are missing. Check the key files and their permissions.",
+    ),
+    "transport-unreachable": (
+        "Der Transport (Kafka) antwortet nicht. Seine Anschrift und die Broker prüfen.",
+        "The transport (Kafka) does not answer. Check its address and the brokers.",
+    ),
+    "sealing-behind": (
+        "Die Versiegelung der Belege ist im Rückstand. Die Rolle `seal` prüfen.",
+        "Sealing of the evidence is behind. Check the role `seal`.",
+    ),
+    "role-silent": (
+        "Die Schleife dieser Rolle hat sich zu lange nicht gemeldet. Den Prozess neu starten.",
+        "The loop of this role has been silent for too long. Restart the process.",
+    ),
+    "workers-missing": (
+        "Nicht alle Arbeitsprozesse laufen. Das Protokoll dieses Prozesses sagt, warum sie enden.",
+        "Not all worker processes are running. The log of this process says why they end.",
+    ),
+    "stopping": ("Der Prozess wird beendet.", "The process is stopping."),
+}
+
+
+class NotReady(Exception):
+    """A check failed; holds its reason code, a key of `REASONS`."""
+
+    def __init__(self, code: str) -> None:
+        """Keep the code."""
+        super().__init__(code)
+        self.code = code
+
+
+Probe = Callable[[], Awaitable[None]]
+"""A check: returns, or raises `NotReady`; any other fault counts as the code it is named with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A named check. `otherwise` is the reason code of a fault or a time-out that it does not name itself."""
+
+    name: str
+    probe: Probe
+    otherwise: str
+
+
+async def failure(check: Check) -> str | None:
+    """Run a check within its time; return its reason code, None where all is well."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check.probe()
+    except NotReady as exc:
+        return exc.code
+    except Exception:  # noqa: BLE001 - whatever it is, we are not ready
+        return check.otherwise
+    return None
+
+
+class Readiness:
+    """The checks of one process: one run at a time, and none within a second after a good one, however many ask."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        """Take the checks in the order in which they are shown."""
+        self._checks = tuple(checks)
+        self._lock = asyncio.Lock()
+        self._good: tuple[float, dict[str, str | None]] | None = None
+
+    async def look(self) -> dict[str, str | None]:
+        """Return the reason code of each check by name, None where all is well."""
+        async with self._lock:
+            if self._good is not None and monotonic() - self._good[0] < KEPT_SECONDS:
+                return self._good[1]
+            codes = await asyncio.gather(*(failure(check) for check in self._checks))
+            seen = dict(zip((check.name for check in self._checks), codes, strict=True))
+            self._good = None if any(codes) else (monotonic(), seen)
+            return seen
+
+
+def checks_of(shared: Gateway) -> list[Check]:
+    """Return the checks that every role has: database, its version, clock, keys, loops."""
+    return [
+        Check("database", lambda: database_reached(shared), "database-unreachable"),
+        Check("version", lambda: database_current(shared), "database-unreachable"),
+        Check("clock", lambda: clock_right(shared), "database-unreachable"),
+        Check("keys", lambda: keys_loaded(shared), "keys-missing"),
+        Check("loops", lambda: loops_alive(shared), "role-silent"),
+    ]
+
+
+async def database_reached(shared: Gateway) -> None:
+    """Ask the database anything."""
+    async with shared.db.reading() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def database_current(shared: Gateway) -> None:
+    """Compare the version of the database with the one this code wants."""
+    wanted = await asyncio.to_thread(newest)
+    if await database_version(shared) != wanted:
+        raise NotReady("database-version")
+
+
+async def database_version(shared: Gateway) -> str | None:
+    """Return the version of the database; None where it has no tables yet."""
+    async with shared.db.reading() as connection:
+        there = await connection.run_sync(lambda sync: sync.dialect.has_table(sync, "alembic_version"))
+        return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+
+
+async def clock_offset(shared: Gateway) -> float:
+    """Return by how many seconds our clock is ahead of the database's; 0 where both are of one machine."""
+    if shared.db.is_sqlite:
+        return 0.0
+    async with shared.db.reading() as connection:
+        before = shared.clock()
+        theirs: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        after = shared.clock()
+    return (before + (after - before) / 2 - theirs).total_seconds()
+
+
+async def clock_right(shared: Gateway) -> None:
+    """Compare the clocks (architecture, section 8)."""
+    if abs(await clock_offset(shared)) > MOST_CLOCK_OFFSET_SECONDS:
+        raise NotReady("clock-offset")
+
+
+def transport_check(transport: Transport) -> list[Check]:
+    """Return the check of a transport that is apart from the database; for those roles that cannot work without it."""
+    return [Check("transport", transport.ping, "transport-unreachable")] if isinstance(transport, Pinged) else []
+
+
+async def keys_loaded(shared: Gateway) -> None:
+    """Look whether there is a key for each purpose."""
+    keys = shared.keys
+    if not (keys.pseudonym and keys.sealing and keys.signing and keys.tokens):
+        raise NotReady("keys-missing")
+
+
+async def loops_alive(shared: Gateway) -> None:
+    """Look whether every loop that has ever come round did so lately."""
+    if any(age > MOST_SILENCE_SECONDS for age in shared.pulse.ages().values()):
+        raise NotReady("role-silent")
+
+
+def report(seen: Mapping[str, str | None], at: str) -> JSONResponse:
+    """Answer 200 where all is well, 503 with the reasons where not."""
+    reasons = [
+        {"check": name, "code": code, "text": REASONS[code][0], "text_en": REASONS[code][1]}
+        for name, code in seen.items()
+        if code is not None
+    ]
+    body: dict[str, Any] = {"status": "not-ready" if reasons else "ready", "at": at}
+    body |= {"checks": {name: code or "ok" for name, code in seen.items()}}
+    return JSONResponse(body | ({"reasons": reasons} if reasons else {}), status_code=503 if reasons else 200)
 
 
 @router.get("/livez", include_in_schema=False)
@@ -21,12 +204,7 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz", include_in_schema=False)
-async def readyz(shared: Annotated[Gateway, Depends(gateway)]) -> JSONResponse:
+async def readyz(request: Request, shared: Annotated[Gateway, Depends(gateway)]) -> JSONResponse:
     """Say whether requests can be served, and if not, why."""
-    try:
-        async with shared.db.reading() as connection:
-            await connection.execute(text("SELECT 1 FROM agencies LIMIT 1"))
-    except Exception as exc:  # noqa: BLE001 - whatever it is, we are not ready
-        reason = {"status": "not-ready", "reasons": [f"database: {type(exc).__name__}"]}
-        return JSONResponse(reason, status_code=503)
-    return JSONResponse({"status": "ready", "at": timestamp(shared.clock())})
+    readiness: Readiness = request.app.state.readiness
+    return report(await readiness.look(), timestamp(shared.clock()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "alembic"
@@ -23,6 +25,12 @@ def upgrade(url: str, revision: str = "head") -> None:
 def downgrade(url: str, revision: str = "base") -> None:
     """Run migrations back; refuses where entries of the evidence exist. Blocking, runs a loop of its own."""
     command.downgrade(_config(url), revision)
+
+
+@cache
+def newest() -> str:
+    """Return the version of the database that this code wants. Raises `MigrationsMissing`. Blocking."""
+    return str(ScriptDirectory.from_config(_config("")).get_current_head())
 
 
 def _config(url: str) -> Config:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from broker import metrics
 from broker.errors import ProblemError
 from schemas.errors import PayloadTooLarge, SchemaViolation, UnknownMessageType
 
@@ -122,7 +123,8 @@ def problem_body(slug: str, detail: str, extra: Mapping[str, Any] | None = None)
 def problem_response(
     slug: str, detail: str, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Answer with one problem."""
+    """Answer with one problem, and count it."""
+    metrics.problem(slug)
     body = problem_body(slug, detail, extra)
     return JSONResponse(body, status_code=PROBLEMS[slug].status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 

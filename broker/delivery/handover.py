@@ -18,6 +18,7 @@ from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
+from broker.metrics import station
 from broker.transfers.again import decide_again
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,10 @@ async def take_next(
     try:
         async with gateway.db.writing() as connection:
             waiting = await next_waiting(connection, gateway.clock(), recipient=recipient, agency=agency)
-            return None if waiting is None else Taken(await release(connection, gateway, waiting, actor, client))
+            if waiting is None:
+                return None
+            with station("handed_over"):
+                return Taken(await release(connection, gateway, waiting, actor, client))
     except SQLAlchemyError:
         raise
     except Exception as exc:

@@ -70,6 +70,7 @@ async def _read_on(gateway: Gateway, transport: Transport) -> None:
     subscription = transport.subscribe([topic_of(agency) for agency in agencies], GROUP)
     try:
         while agencies == await _agencies(gateway):
+            gateway.pulse.beat("intake")
             await take_in_once(gateway, subscription, WAIT_SECONDS)
     finally:
         await subscription.close()

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
+from broker import metrics
 from broker.delivery.handover import FAULT, Released, take_next
 from broker.delivery.in_flight import expire_due
 from broker.delivery.quittung import accept_quittung
@@ -120,6 +121,7 @@ async def _failed(gateway: Gateway, released: Released, error: DeliveryError) ->
         if error.retryable and attempts < MOST_ATTEMPTS:
             pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
             await lease(connection, transfer.id, now + pause, attempts, error.reason_code)
+            metrics.delivery_retry()
         else:
             await lease(connection, transfer.id, now, attempts, error.reason_code)
             await advance(connection, [transfer.id], State.DEAD, now, ACTOR, error.reason_code)
@@ -156,6 +158,7 @@ async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) ->
 async def run(gateway: Gateway) -> None:
     """Deliver until cancelled. Faults of the database are waited out."""
     while True:
+        gateway.pulse.beat("delivery")
         try:
             if await deliver_once(gateway, await adapters_of(gateway)) == 0:
                 await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)

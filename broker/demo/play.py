@@ -20,11 +20,12 @@ from broker.clock import day_of
 from broker.config import Settings
 from broker.demo import scenes, session, table
 from broker.demo.actors import Client, PlayStopped
-from broker.demo.serving import CannotStart, listen, local_url, serving, until_stopped, with_address
+from broker.demo.serving import local_url, serving, until_stopped, with_address
 from broker.demo.story import LOOK_AT, OFFICER_AGENCY, OFFICES, STORY
 from broker.directory.file import read_directory
 from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
+from broker.listening import CannotStart, listen
 from broker.start import open_gateway
 from broker.telemetry import configure_logging
 
@@ -58,7 +59,7 @@ def run_demo(*, stay: bool) -> None:
 async def _run(out: Console, *, stay: bool) -> bool:
     given = Settings()
     folder = (given.data_dir / FOLDER).resolve()
-    with listen(given) as listening, alone(folder):
+    with listen(given.host, given.port) as listening, alone(folder):
         reset(folder)
         # An embedded database in a folder of its own, whatever the environment says: no other data is ever touched.
         settings = with_address(given, listening).model_copy(

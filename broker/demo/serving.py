@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from broker.config import Settings
 from broker.gateway import Gateway
+from broker.listening import CannotStart
 from broker.start import server
 from schemas.xml import warm_up
 
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
-
-
-class CannotStart(Exception):
-    """The service cannot start here. The text is German and says what to do."""
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Take the address to listen on. Raises `CannotStart`."""
-    where = f"{settings.host}:{settings.port}"
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family)
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            text = f"{where} ist schon belegt. Einen anderen Port nennen, z. B.: AMTSBRUECKE_PORT={_another(settings)}"
-            raise CannotStart(text) from exc
-        text = (
-            f"Auf {where} kann nicht gelauscht werden ({exc.strerror}). AMTSBRUECKE_HOST und AMTSBRUECKE_PORT prüfen."
-        )
-        raise CannotStart(text) from exc
-
-
-def _another(settings: Settings) -> int:
-    return settings.port + 1 if settings.port < 65535 else 8080  # noqa: PLR2004 - the last port there is
 
 
 def with_address(settings: Settings, listening: socket.socket) -> Settings:

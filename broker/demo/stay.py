@@ -7,8 +7,9 @@ import asyncio
 import typer
 
 from broker.config import Settings
-from broker.demo.serving import CannotStart, listen, serving, until_stopped, with_address
+from broker.demo.serving import serving, until_stopped, with_address
 from broker.demo.session import command
+from broker.listening import CannotStart, listen
 from broker.start import open_gateway
 from broker.telemetry import configure_logging
 
@@ -31,7 +32,7 @@ def run_empty() -> None:
 
 async def _run() -> None:
     given = Settings()
-    with listen(given) as listening:
+    with listen(given.host, given.port) as listening:
         settings = with_address(given, listening).model_copy(update={"embedded_roles": True})
         async with open_gateway(settings) as gateway, serving(gateway, listening) as service:
             typer.echo(next_steps(settings))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker import metrics
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.lifecycle.models import Transfer, TransferEvent, TransferKey
@@ -43,6 +44,7 @@ async def advance(
     moved = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(query)]
     if not moved:
         return []
+    metrics.entered(target.value, len(moved))
     ids = [m.transfer_id for m in moved]
     await connection.execute(update(Transfer).where(Transfer.id.in_(ids)).values(state=target.value, state_at=at))
     await connection.execute(insert(TransferEvent), [event_row(m, target, at, reason) for m in moved])

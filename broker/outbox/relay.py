@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
+from broker.metrics import station
 from broker.outbox.repository import claim_due, note_published
 from broker.transport.base import Record, Transport, TransportUnavailable
 
@@ -34,7 +35,8 @@ async def publish_due(gateway: Gateway, transport: Transport, relay: str) -> int
     records = await _claim(gateway, relay)
     if not records:
         return 0
-    await transport.publish(records)
+    with station("published"):
+        await transport.publish(records)
     now = gateway.clock()
     ids = [r.record_id for r in records]
     async with gateway.db.writing() as connection:
@@ -56,6 +58,7 @@ async def run(gateway: Gateway, transport: Transport) -> None:
     """Relay until cancelled. Faults of transport and database are waited out."""
     relay = str(uuid4())
     while True:
+        gateway.pulse.beat("relay")
         try:
             if await publish_due(gateway, transport, relay) == 0:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)

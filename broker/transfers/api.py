@@ -14,6 +14,7 @@ from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
+from broker.metrics import station
 from broker.pages import cursor_value
 from broker.problems import MEDIA_TYPE, PROBLEMS
 from broker.transfers import feed
@@ -83,10 +84,12 @@ class Changes(BaseModel):
 
 async def _understood(request: Request) -> ValidatedPayload:
     """Stations 1 and 2: read and validate; large messages off the loop."""
-    content = await read_xml(request)
-    if len(content) > THREAD_ABOVE:
-        return await asyncio.to_thread(validate, content)
-    return validate(content)
+    with station("received"):
+        content = await read_xml(request)
+    with station("understood"):
+        if len(content) > THREAD_ABOVE:
+            return await asyncio.to_thread(validate, content)
+        return validate(content)
 
 
 async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_check: bool) -> Submitted:

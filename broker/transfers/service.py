@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker import metrics
 from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
+from broker.metrics import station
 from broker.transfers.answers import decision_body, excess_body, refusal_body, removed_body
 from broker.transfers.gather import Records, facts_of, load_records
 from broker.transfers.models import DecisionRow, Submission
@@ -43,18 +45,33 @@ CHECKED = 200
 
 async def submit_batch(gateway: Gateway, batch: Sequence[Submitted]) -> list[Result]:
     """Answer a batch in one commit, in order. A result that is an exception left nothing behind."""
+    metrics.batch(len(batch))
     async with gateway.db.writing() as connection:
         results = await answer_batch(connection, gateway, batch)
+    for result in results:
+        metrics.submission(outcome_of(result))
     if any(isinstance(r, Answer) and r.status == ACCEPTED for r in results):
         gateway.outbox_filled.notify()
     return results
+
+
+def outcome_of(result: Result) -> str:
+    """Name the outcome of a submission, as the figures count it."""
+    if isinstance(result, Exception):
+        return "failed"
+    if result.repeated:
+        return "repeated"
+    if result.status == REFUSED:
+        return metrics.REFUSED[str(result.body["kind"])]
+    return "accepted" if result.status == ACCEPTED else "checked"
 
 
 async def answer_batch(connection: AsyncConnection, gateway: Gateway, batch: Sequence[Submitted]) -> list[Result]:
     """Answer a batch in the caller's transaction."""
     known = await _first_answers(connection, batch)
     sought = {s.transfer_id: seek(gateway.keys, s) for s in batch}
-    records = await load_records(connection, list(sought.values()), day_of(gateway.clock()))
+    with station("gathered"):
+        records = await load_records(connection, list(sought.values()), day_of(gateway.clock()))
     rows = Rows()
     results: list[Result] = []
     for submitted in batch:
@@ -66,7 +83,8 @@ async def answer_batch(connection: AsyncConnection, gateway: Gateway, batch: Seq
         if not submitted.only_check and not answer.repeated:
             known[submitted.message_key] = (submitted.payload.digest, answer)
         results.append(answer)
-    await rows.write(connection, gateway)
+    with station("recorded"):
+        await rows.write(connection, gateway)
     return results
 
 
@@ -103,7 +121,8 @@ def _decide_one(
     # (3) gathered
     facts = facts_of(submitted, own, records, day)
     # (4) decided
-    decision = decide(facts, gateway.catalogue, day)
+    with station("decided"):
+        decision = decide(facts, gateway.catalogue, day)
     # (5) recorded
     order_key, numbers = records.order_key(own), records.numbers_of(own)
     decided = Decided(new_id(), submitted, facts, decision, own, order_key, numbers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 TOPIC_PREFIX = "amtsbruecke.v1."
 
@@ -68,3 +68,11 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Release what is held."""
+
+
+@runtime_checkable
+class Pinged(Protocol):
+    """A transport that can be away by itself: it is asked whether it is there (readiness of relay and delivery)."""
+
+    async def ping(self) -> None:
+        """Return where the transport answers. Raises `TransportUnavailable`."""

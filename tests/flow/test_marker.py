@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from broker.health import Readiness, checks_of
+from broker.ops import operations
 from broker.telemetry import JsonLines, quiet_libraries
 from schemas.identifiers import DataCategory
 from tests.flow.world import (
@@ -88,9 +90,12 @@ def broken(message: bytes) -> bytes:
 
 
 async def looked_up(kreis: Kreis, *offices: Office) -> list[httpx.Response]:
-    """Read what sender, recipient and officer can read about it."""
+    """Read what sender, recipient, officer and operations can read about it."""
     officer = await kreis.officer(JOBCENTER.partition(":")[0])
     found = [await office.get("/v1/transfers") for office in offices]
+    over = httpx.ASGITransport(operations(kreis.gateway, Readiness(checks_of(kreis.gateway))))
+    async with httpx.AsyncClient(transport=over, base_url="http://ops.example") as http:
+        found += [await http.get(path) for path in ("/livez", "/readyz", "/metrics")]
     return [*found, await officer.get("/v1/audit/events", reason="Prüfung der Protokolle", limit=500)]
 
 
