@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics, problems
+from broker.audit import sequencer
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
 from broker.body_limit import BodyLimit
@@ -106,8 +107,8 @@ async def keep_catalogue(gateway: Gateway) -> None:
 
 
 def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[None]]:
-    """Return the relay and the delivery, ready to run beside the gateway."""
-    return [relay.run(gateway, transport), deliver(gateway, transport)]
+    """Return the relay, the delivery and the sealer, ready to run beside the gateway."""
+    return [relay.run(gateway, transport), deliver(gateway, transport), sequencer.run(gateway)]
 
 
 async def deliver(gateway: Gateway, transport: Transport) -> None:

@@ -36,6 +36,16 @@ class Settings(BaseSettings):
     claim_seconds: int = Field(default=30, ge=1, description="after so long another relay may take a claimed row")
     deliver_seconds: float = Field(default=1.0, gt=0, description="how often channels are looked at")
     batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
+    log_origin: str = Field(
+        default="amtsbruecke/audit",
+        pattern=r"^[^\s+]+$",
+        description="name of the log of evidence on its checkpoints; in production its address without the scheme",
+    )
+    seal_seconds: float = Field(default=2.0, gt=0, le=10, description="how often what waits is sealed in a checkpoint")
+    seal_lease_seconds: float = Field(default=6.0, gt=0, description="after so long another sealer takes over")
+    promise_seconds: int = Field(default=60, ge=10, description="by when an entry is in a checkpoint, as promised")
+    unsealed_seconds: int = Field(default=60, ge=1, description="older unsealed evidence stops new transfers")
+    unsealed_urgent_seconds: int = Field(default=900, ge=1, description="the same for kinderschutz")
 
     @property
     def database(self) -> str:

@@ -134,3 +134,13 @@ async def insert_ignore(connection: AsyncConnection, table: type[Base], rows: Se
     if rows:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         await connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
+async def upsert(connection: AsyncConnection, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, each in place of the one under its key; `table` has columns beside its key."""
+    if rows:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = insert(table)
+        key = [column.name for column in table.__table__.primary_key]
+        values = {c.name: statement.excluded[c.name] for c in table.__table__.columns if c.name not in key}
+        await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), list(rows))

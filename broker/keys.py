@@ -1,8 +1,8 @@
 """Key files: made at the first start, rotated by adding, backed up apart from the data.
 
 One file a key, ``<purpose>-<id>.json``, readable by its owner alone. Losing ``sealing`` loses what is not yet handed
-over; losing ``pseudonym`` loses the binding of consents and stops to persons; losing ``signing`` or ``tokens`` loses
-nothing that exists, both are replaced by adding.
+over; losing ``pseudonym`` loses the binding of consents and stops to persons; losing ``signing``, ``tokens`` or
+``checkpoint`` loses nothing that exists, they are replaced by adding (docs/keys.md).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from joserfc.jwk import OKPKey
 from broker.crypto import derive, keyed_hash, new_key
 
 SECRET_PURPOSES = ("pseudonym", "sealing")
-SIGNING_PURPOSES = ("signing", "tokens")
+SIGNING_PURPOSES = ("signing", "tokens", "checkpoint")
 
 
 class KeyFileError(Exception):
@@ -42,6 +42,8 @@ class Keys:
     sealing: tuple[Secret, ...]
     signing: tuple[OKPKey, ...]
     tokens: tuple[OKPKey, ...]
+    checkpoint: tuple[OKPKey, ...] = ()
+    """Keys of the log of evidence; a file may hold the public half alone, for checkpoints of former days."""
 
     def pseudonym_keys(self, controller: str) -> list[tuple[str, bytes]]:
         """Return (id, key) of a controller, newest first."""
@@ -74,8 +76,8 @@ def load_keys(folder: Path) -> Keys:
         if not any(folder.glob(f"{purpose}-*.json")):
             _create(folder, purpose, "1")
     pseudonym, sealing = (_secrets(folder, purpose) for purpose in SECRET_PURPOSES)
-    signing, tokens = (_signers(folder, purpose) for purpose in SIGNING_PURPOSES)
-    return Keys(pseudonym, sealing, signing, tokens)
+    signing, tokens, checkpoint = (_signers(folder, purpose) for purpose in SIGNING_PURPOSES)
+    return Keys(pseudonym, sealing, signing, tokens, checkpoint)
 
 
 def _create(folder: Path, purpose: str, kid: str) -> None:

@@ -77,8 +77,8 @@ async def evidence(gateway: Gateway, event: str | None = None) -> list[tuple[Row
     query = select(*AuditEntry.__table__.columns).order_by(AuditEntry.seq)
     async with gateway.db.reading() as connection:
         entries = list(await connection.execute(query if event is None else query.where(AuditEntry.event == event)))
-        side = list(await connection.execute(select(AuditSide.entry_id, AuditSide.field, AuditSide.value)))
-    return [(entry, {row.field: row.value for row in side if row.entry_id == entry.id}) for entry in entries]
+        side = {row.entry_id: row.fields for row in await connection.execute(select(AuditSide.__table__))}
+    return [(entry, {name: value for name, (_, value) in side.get(entry.id, {}).items()}) for entry in entries]
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:

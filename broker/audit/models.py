@@ -1,11 +1,11 @@
-"""The two tables of the evidence: what stays, and what erasure may take."""
+"""The evidence: what stays, what erasure may take, and the tree over it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.db import Base
@@ -45,6 +45,57 @@ class AuditSide(Base):
     __tablename__ = "audit_side"
 
     entry_id: Mapped[str] = mapped_column(ForeignKey("audit_entries.id"), primary_key=True)
-    field: Mapped[str] = mapped_column(String(64), primary_key=True)
-    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
-    value: Mapped[str]
+    fields: Mapped[dict[str, Any]]
+    """Field → [salt (hexadecimal), value]."""
+
+
+class AuditPending(Base):
+    """The entries that are not in the tree yet. A trigger of the database adds each entry; the sealer takes it out."""
+
+    __tablename__ = "audit_pending"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+
+
+class AuditLeaf(Base):
+    """The place of an entry in the tree. Never changed or deleted."""
+
+    __tablename__ = "audit_leaves"
+
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, unique=True)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    """The hash that was sealed."""
+
+
+class AuditTile(Base):
+    """A tile of the tree (C2SP tlog-tiles). Those at the right edge grow."""
+
+    __tablename__ = "audit_tiles"
+
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditCheckpoint(Base):
+    """A signed checkpoint (C2SP tlog-checkpoint), stored before anybody gets it. Never changed or deleted."""
+
+    __tablename__ = "audit_checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    root: Mapped[bytes] = mapped_column(LargeBinary(32))
+    note: Mapped[str]
+    at: Mapped[datetime]
+
+
+class AuditSealer(Base):
+    """One row: who seals, until when, and the fencing number that rises whenever that changes."""
+
+    __tablename__ = "audit_sealer"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    holder: Mapped[str | None] = mapped_column(String(64))
+    fence: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""The roles of the service: serve, relay, deliver; and `run`, all of them on one machine."""
+"""The roles of the service: serve, relay, deliver, seal; and `run`, all of them on one machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from broker.app import deliver
+from broker.audit import sequencer
 from broker.config import Settings
 from broker.gateway import Gateway
 from broker.health import checks_of, transport_check
@@ -30,7 +31,8 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Adresse, auf der gelauscht wird.")] = None,
     port: Annotated[int | None, typer.Option(help="Port, auf dem gelauscht wird.")] = None,
     roles: Annotated[
-        bool | None, typer.Option("--roles/--no-roles", help="Relay und Zustellung im selben Prozess mitführen.")
+        bool | None,
+        typer.Option("--roles/--no-roles", help="Relay, Zustellung und Siegel im selben Prozess."),
     ] = None,
     ops_port: OpsPort = None,
 ) -> None:
@@ -58,6 +60,16 @@ def run_relay(ops_port: OpsPort = None) -> None:
 def run_deliver(ops_port: OpsPort = None) -> None:
     """Die Topics lesen und zustellen: Eingang und Ordner (Station 7)."""
     _run_role(deliver, ops_port)
+
+
+def run_seal(ops_port: OpsPort = None) -> None:
+    """Das Protokoll siegeln: Hashbaum und signierte Prüfpunkte."""
+    _run_role(seal, ops_port)
+
+
+async def seal(gateway: Gateway, _: Transport) -> None:
+    """Run the sealer; it needs no transport."""
+    await sequencer.run(gateway)
 
 
 def _run_role(role: Role, ops_port: int | None) -> None:

@@ -55,8 +55,6 @@ async def entries(connection: AsyncConnection, search: Search, after: int, limit
 
 async def sides(connection: AsyncConnection, entry_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return what lies beside the entries: entry id → field → value. Empty where it was erased."""
-    query = select(AuditSide.entry_id, AuditSide.field, AuditSide.value).where(AuditSide.entry_id.in_(entry_ids))
-    found: dict[str, dict[str, str]] = {}
-    for row in await connection.execute(query):
-        found.setdefault(row.entry_id, {})[row.field] = row.value
-    return found
+    query = select(AuditSide.entry_id, AuditSide.fields).where(AuditSide.entry_id.in_(entry_ids))
+    rows = await connection.execute(query)
+    return {row.entry_id: {name: value for name, (_, value) in row.fields.items()} for row in rows}

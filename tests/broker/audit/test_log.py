@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from broker.audit.events import EVENTS, AuditEvent
-from broker.audit.log import SALT_BYTES, append, commitment, hashed_part, leaf_hash
-from broker.audit.models import AuditEntry
+from broker.audit.leaves import SALT_BYTES, commitment, hashed_part, leaf_hash
+from broker.audit.log import append
+from broker.audit.models import AuditEntry, AuditSide
 from broker.gateway import Gateway
 from broker.transfers.models import CatalogueBytes
-from tests.world import START, MovableClock, evidence, fresh_gateway, rows, scalar
+from tests.world import START, MovableClock, evidence, fresh_gateway, scalar
 
 EVENT = AuditEvent(
     "transfer.permitted",
@@ -94,7 +95,9 @@ async def test_what_is_stored_verifies(gateway: Gateway) -> None:
     """From the database alone the leaf can be computed again, and each commitment opens with salt and value beside."""
     await appended(gateway, EVENT)
     [(entry, side)] = await evidence(gateway)
-    salts = {row.field: row.salt for row in await rows(gateway, "SELECT field, salt FROM audit_side")}
+    async with gateway.db.reading() as connection:
+        fields = (await connection.execute(select(AuditSide.fields))).scalar_one()
+    salts = {name: bytes.fromhex(salt) for name, (salt, _) in fields.items()}
 
     assert leaf_hash(hashed_part(dict(entry._mapping))) == entry.leaf
     assert side == EVENT.side

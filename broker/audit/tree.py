@@ -1,0 +1,80 @@
+"""The stored tree: its tiles, leaves and checkpoints in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.audit.merkle import EMPTY_ROOT, Tile
+from broker.audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending, AuditTile
+from broker.db import upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The state of the tree at its last checkpoint; an empty tree has no note."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+    note: str = ""
+    at: datetime | None = None
+
+
+async def head(connection: AsyncConnection) -> Head:
+    """Return the last checkpoint."""
+    columns = (AuditCheckpoint.size, AuditCheckpoint.root, AuditCheckpoint.note, AuditCheckpoint.at)
+    row = (await connection.execute(select(*columns).order_by(AuditCheckpoint.size.desc()).limit(1))).first()
+    return Head(*row) if row is not None else Head()
+
+
+async def checkpoint_of(connection: AsyncConnection, size: int) -> Head | None:
+    """Return the checkpoint of just this size, or None."""
+    columns = (AuditCheckpoint.size, AuditCheckpoint.root, AuditCheckpoint.note, AuditCheckpoint.at)
+    row = (await connection.execute(select(*columns).where(AuditCheckpoint.size == size))).first()
+    return Head(*row) if row is not None else None
+
+
+async def read_tiles(connection: AsyncConnection, tiles: Iterable[Tile]) -> dict[Tile, bytes]:
+    """Return those of the tiles that are stored, as wide as they are now."""
+    found: dict[Tile, bytes] = {}
+    for level, group in groupby(sorted(tiles), key=lambda tile: tile[0]):
+        numbers = [number for _, number in group]
+        query = select(AuditTile.number, AuditTile.hashes).where(
+            AuditTile.level == level, AuditTile.number.in_(numbers)
+        )
+        found |= {(level, row.number): bytes(row.hashes) for row in await connection.execute(query)}
+    return found
+
+
+async def write_tiles(connection: AsyncConnection, tiles: Mapping[Tile, bytes]) -> None:
+    """Store tiles, in place of narrower ones."""
+    rows = [{"level": level, "number": number, "hashes": hashes} for (level, number), hashes in tiles.items()]
+    await upsert(connection, AuditTile, rows)
+
+
+async def unsealed(connection: AsyncConnection, limit: int) -> list[tuple[int, bytes]]:
+    """Return number and leaf of entries that have no index yet, lowest number first."""
+    query = (
+        select(AuditPending.seq, AuditEntry.leaf)
+        .join(AuditEntry, AuditEntry.seq == AuditPending.seq)
+        .order_by(AuditPending.seq)
+        .limit(limit)
+    )
+    return [(row.seq, bytes(row.leaf)) for row in await connection.execute(query)]
+
+
+async def write_leaves(connection: AsyncConnection, first: int, leaves: Sequence[tuple[int, bytes]]) -> None:
+    """Give entries their indices, from `first` on."""
+    rows = [{"index": first + i, "seq": seq, "leaf": leaf} for i, (seq, leaf) in enumerate(leaves)]
+    await connection.execute(insert(AuditLeaf), rows)
+
+
+async def write_checkpoint(connection: AsyncConnection, state: Head) -> None:
+    """Store a checkpoint."""
+    row = {"size": state.size, "root": state.root, "note": state.note, "at": state.at}
+    await connection.execute(insert(AuditCheckpoint), [row])
