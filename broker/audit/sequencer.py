@@ -169,6 +169,7 @@ async def run(gateway: Gateway) -> None:
     sealer = Sealer(gateway, str(uuid4()))
     try:
         while True:
+            gateway.pulse.beat("sealing")
             if await _seal_or_say_why_not(sealer) < BATCH:
                 await asyncio.sleep(gateway.settings.seal_seconds)
     finally:

@@ -68,6 +68,11 @@ async def unsealed(connection: AsyncConnection, limit: int) -> list[tuple[int, b
     return [(row.seq, bytes(row.leaf)) for row in await connection.execute(query)]
 
 
+async def oldest_unsealed(connection: AsyncConnection) -> datetime | None:
+    """Return when the entry that waits longest was made; None where all are sealed."""
+    return await connection.scalar(select(AuditPending.at).order_by(AuditPending.seq).limit(1))
+
+
 async def write_leaves(connection: AsyncConnection, first: int, leaves: Sequence[tuple[int, bytes]]) -> None:
     """Give entries their indices, from `first` on."""
     rows = [{"index": first + i, "seq": seq, "leaf": leaf} for i, (seq, leaf) in enumerate(leaves)]
