@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import orjson
 from sqlalchemy import JSON, Connection, DateTime, MetaData, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
@@ -67,7 +68,9 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             _make_folder(url)
-        self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8)
+        self.engine: AsyncEngine = create_async_engine(
+            url, pool_size=8, max_overflow=8, json_serializer=json_text, json_deserializer=orjson.loads
+        )
         self._writer = asyncio.Lock()
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -106,6 +109,16 @@ class Database:
         await self.engine.dispose()
 
 
+def json_text(value: Any) -> str:  # noqa: ANN401 - any value of a JSON column
+    """Write a value of a JSON column; dataclasses become objects, an `orjson.Fragment` is written as it is."""
+    return orjson.dumps(value).decode()
+
+
+def is_sqlite(connection: AsyncConnection) -> bool:
+    """Whether a connection is one to the embedded database."""
+    return connection.dialect.name == "sqlite"
+
+
 def _make_folder(url: str) -> None:
     path = url.partition(":///")[2]
     if path and path != ":memory:":
@@ -132,7 +145,7 @@ def _begin_sqlite(connection: Connection) -> None:
 async def insert_ignore(connection: AsyncConnection, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, passing over those whose key is there already."""
     if rows:
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        insert = sqlite.insert if is_sqlite(connection) else postgresql.insert
         await connection.execute(insert(table).on_conflict_do_nothing(), list(rows))
 
 

@@ -8,18 +8,19 @@ neither may carry personal data into storage.
 from __future__ import annotations
 
 import types
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import orjson
 
 from consent.facts import FACTS_VERSION, TransferFacts
 from consent.norm import Norm, UnparsableNorm
 
 PRESENT = "erklärt"
 ILLEGIBLE = "unlesbar"
-_PRESENCE_ONLY = frozenset({"fachkraft", "anhang"})
 
 
 class UnknownFactsVersion(ValueError):
@@ -28,7 +29,19 @@ class UnknownFactsVersion(ValueError):
 
 def facts_to_json(facts: TransferFacts) -> dict[str, Any]:
     """Turn facts into JSON values: ``{"version": FACTS_VERSION, "facts": {…}}``; sets are sorted, absent stays null."""
-    return {"version": FACTS_VERSION, "facts": _out(facts)}
+    stored: dict[str, Any] = orjson.loads(facts_text(facts))
+    return stored
+
+
+def facts_text(facts: TransferFacts) -> bytes:
+    """Write facts as JSON text, with the values of `facts_to_json`."""
+    said, first = facts.declarations, facts.first_collection
+    if (said.fachkraft, said.anhang, said.norm) != (None, None, None):
+        said = replace(said, fachkraft=_there(said.fachkraft), anhang=_there(said.anhang), norm=_norm(said.norm))
+        facts = replace(facts, declarations=said)
+    if first is not None and first.norm is not None:
+        facts = replace(facts, first_collection=replace(first, norm=_norm(first.norm)))
+    return orjson.dumps({"version": FACTS_VERSION, "facts": facts}, default=sorted)
 
 
 def facts_from_json(stored: dict[str, Any]) -> TransferFacts:
@@ -42,30 +55,17 @@ def facts_from_json(stored: dict[str, Any]) -> TransferFacts:
     return facts
 
 
-def _out(value: Any, field: str = "") -> Any:  # noqa: ANN401  any value of a fact
-    if is_dataclass(value):
-        return {field.name: _out(getattr(value, field.name), field.name) for field in fields(value)}
-    if isinstance(value, frozenset):
-        return sorted(_out(item) for item in value)
-    if isinstance(value, tuple):
-        return [_out(item) for item in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, StrEnum):
-        return value.value
-    return _plain(value, field)
-
-
-def _plain(value: Any, field: str) -> Any:  # noqa: ANN401  any value of a fact
+def _there(words: str | None) -> str | None:
     """Keep free words out of storage (see the module's docstring)."""
-    if isinstance(value, str) and field in _PRESENCE_ONLY:
-        return PRESENT if value else ""
-    if isinstance(value, str) and field == "norm":
-        try:
-            return str(Norm.parse(value))
-        except UnparsableNorm:
-            return ILLEGIBLE
-    return value
+    return PRESENT if words else words
+
+
+def _norm(text: str | None) -> str | None:
+    """Keep a norm as it is printed, and what is none out of storage."""
+    try:
+        return str(Norm.parse(text)) if text is not None else None
+    except UnparsableNorm:
+        return ILLEGIBLE
 
 
 def _in(hint: Any, raw: Any) -> Any:  # noqa: ANN401  a type hint and a JSON value can be anything

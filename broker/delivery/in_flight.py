@@ -11,10 +11,11 @@ from broker.delivery.notices import NoticeKind, notify
 from broker.delivery.repository import forget_sealed
 from broker.errors import ProblemError
 from broker.gateway import Gateway
-from broker.lifecycle.models import Transfer, TransferSubject
+from broker.lifecycle.models import Transfer, TransferLookup
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import BEFORE_HANDOVER, State, sources
 from broker.subjects.events import SubjectEvent
+from broker.subjects.pseudonym import short
 from broker.transfers.again import decide_again
 
 ACTOR = "broker:delivery"
@@ -29,13 +30,13 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
     What may no longer pass ends at once where it is not handed over; otherwise its recipient gets a notice. Return the
     ids of the transfers that were ended.
     """
-    keys = [event.pseudonym, *event.near, *([event.case_key] if event.case_key else [])]
+    keys = [short(key) for key in (event.pseudonym, *event.near, event.case_key) if key]
     watched = [state.value for state in (*BEFORE_HANDOVER, *HANDED_OVER)]
     query = (
         select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
-        .join(TransferSubject, TransferSubject.transfer_id == Transfer.id)
+        .join(TransferLookup, TransferLookup.transfer_id == Transfer.id)
         .where(
-            TransferSubject.key.in_(keys),
+            TransferLookup.key.in_(keys),
             Transfer.state.in_(watched),
             Transfer.accepted_at > gateway.clock() - timedelta(days=NOTICE_DAYS),
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.db import Base
@@ -63,16 +64,27 @@ class TransferEvent(Base):
 
 
 class TransferSubject(Base):
-    """Keys under which stops find a transfer: pseudonyms, near keys and keyed Aktenzeichen of its persons."""
+    """Whom a transfer is about: pseudonyms, near keys and keyed Aktenzeichen, as deciding again needs them."""
 
     __tablename__ = "transfer_subjects"
 
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
-    person: Mapped[str] = mapped_column(String(64), primary_key=True)
-    key: Mapped[str] = mapped_column(String(96), primary_key=True, index=True)
-    owner: Mapped[str] = mapped_column(String(128))
-    sort: Mapped[str] = mapped_column(String(8))
-    """``exact``, ``near`` or ``case``."""
+    persons: Mapped[list[Any]]
+    """``[person, owner, exact keys, near keys]`` for each person at each owner of records, in the message's order."""
+    cases: Mapped[dict[str, Any]]
+    """Owner → keyed Aktenzeichen."""
+
+
+class TransferLookup(Base):
+    """Under which keys a stop finds a transfer: 64 bits of each, so that a row is small and has one index.
+
+    Two keys that share their bits only make a transfer be decided again for nothing: what counts is `TransferSubject`.
+    """
+
+    __tablename__ = "transfer_lookup"
+
+    key: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    transfer_id: Mapped[str] = mapped_column(String(36), primary_key=True)
 
 
 class TransferKey(Base):

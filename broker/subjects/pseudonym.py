@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from broker.crypto import keyed_hash
@@ -18,6 +18,8 @@ from schemas.message import Identity
 
 SEPARATOR = "\x1f"
 NEAR_PREFIX = "~"
+SHORT_DIGITS = 16
+"""Hexadecimal digits of 64 bits."""
 #: Letters of DIN 91379 that NFKD does not take apart; casefolding has made them small, and ß to ss.
 BASE_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t", "ŋ": "n", "ı": "i"}
@@ -70,12 +72,27 @@ def pseudonyms(keys: Keys, controller: str, identity: Identity) -> SubjectKeys:
 
     A record is stored under `SubjectKeys.stored` and `stored_near`; a look-up uses all of `exact` and `near`.
     """
-    text = normalised(identity)
-    partial = list(_near_texts(identity))
-    owned = keys.pseudonym_keys(controller)
-    exact = tuple(f"{kid}:{keyed_hash(key, 'exact' + SEPARATOR + text)}" for kid, key in owned)
-    near = tuple(f"{NEAR_PREFIX}{kid}:{keyed_hash(key, 'near' + SEPARATOR + p)}" for kid, key in owned for p in partial)
+    return pseudonyms_at(keys, (controller,), identity)[0]
+
+
+def pseudonyms_at(keys: Keys, controllers: Sequence[str], identity: Identity) -> list[SubjectKeys]:
+    """Return the keys of a person at each of some controllers, as `pseudonyms` does; the identity is folded once."""
+    parts = _parts(identity)
+    text = "exact" + SEPARATOR + SEPARATOR.join(parts)
+    partial = ["near" + SEPARATOR + part for part in _near_texts(parts)]
+    return [_keys_at(keys.pseudonym_keys(controller), text, partial) for controller in controllers]
+
+
+def _keys_at(owned: list[tuple[str, bytes]], text: str, partial: list[str]) -> SubjectKeys:
+    exact = tuple([f"{kid}:{keyed_hash(key, text)}" for kid, key in owned])
+    near = tuple([f"{NEAR_PREFIX}{kid}:{keyed_hash(key, part)}" for kid, key in owned for part in partial])
     return SubjectKeys(exact, near)
+
+
+def short(key: str) -> int:
+    """Return the first 64 bits of a key's hash, signed, as `TransferLookup` keeps them."""
+    bits = int(key.rpartition(":")[2][:SHORT_DIGITS], 16)
+    return bits - (1 << 64) if bits >> 63 else bits
 
 
 def _parts(identity: Identity) -> tuple[str, str, str, str]:
@@ -85,9 +102,9 @@ def _parts(identity: Identity) -> tuple[str, str, str, str]:
     return family, birth, folded(given[0]) if given else "", identity.birth_date.isoformat()
 
 
-def _near_texts(identity: Identity) -> Iterator[str]:
+def _near_texts(parts: tuple[str, str, str, str]) -> Iterator[str]:
     """Yield the parts of an identity under which a slip in one of the others is still found."""
-    family, birth, given, day = _parts(identity)
+    family, birth, given, day = parts
     family, birth, given = _loose(family), _loose(birth), _loose(given)
     year, month, number = day.split("-")
     for label, names, when in (

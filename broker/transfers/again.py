@@ -44,8 +44,8 @@ async def decide_again(connection: AsyncConnection, gateway: Gateway, transfer_i
     """Decide about one transfer on this day and keep the decision; the caller moves the transfer."""
     transfer = (await connection.execute(select(Transfer).where(Transfer.id == transfer_id))).one()
     first = (await connection.execute(select(DecisionRow).where(DecisionRow.id == transfer.decision_id))).one()
-    subjects = await connection.execute(select(TransferSubject).where(TransferSubject.transfer_id == transfer_id))
-    sought = seek_again(transfer, subjects, first.detail["references"])
+    about = select(TransferSubject).where(TransferSubject.transfer_id == transfer_id)
+    sought = seek_again(transfer, (await connection.execute(about)).one(), first.detail["references"])
     day = day_of(gateway.clock())
     records = await load_records(connection, [sought], day)
     try:

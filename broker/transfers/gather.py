@@ -12,6 +12,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.bulk import Sql, fetch
 from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, standing_stops, to_law
 from broker.errors import ProblemError
 from broker.lifecycle.models import Transfer
@@ -28,6 +29,25 @@ from schemas.message import Person
 
 ADDRESSES = frozenset({DataCategory.ANSCHRIFT, DataCategory.SCHUTZANSCHRIFT})
 ON_REQUEST = frozenset({Mode.ERSUCHEN, Mode.ABRUF})
+
+
+#: Whether any consent, and any stop, is found by one of the keys (exact, near, cases); mostly there is none.
+ANYTHING = Sql(
+    """SELECT
+    EXISTS (SELECT 1 FROM consents WHERE pseudonym = ANY($1::text[]))
+    OR EXISTS (SELECT 1 FROM consent_near WHERE near = ANY($2::text[]))
+    OR EXISTS (SELECT 1 FROM consents WHERE case_key = ANY($3::text[])) AS any_consent,
+    EXISTS (SELECT 1 FROM stops WHERE pseudonym = ANY($1::text[]))
+    OR EXISTS (SELECT 1 FROM stop_near WHERE near = ANY($2::text[]))
+    OR EXISTS (SELECT 1 FROM stops WHERE case_key = ANY($3::text[])) AS any_stop""",
+    """SELECT
+    EXISTS (SELECT 1 FROM consents WHERE pseudonym IN (SELECT value FROM json_each(?1)))
+    OR EXISTS (SELECT 1 FROM consent_near WHERE near IN (SELECT value FROM json_each(?2)))
+    OR EXISTS (SELECT 1 FROM consents WHERE case_key IN (SELECT value FROM json_each(?3))) AS any_consent,
+    EXISTS (SELECT 1 FROM stops WHERE pseudonym IN (SELECT value FROM json_each(?1)))
+    OR EXISTS (SELECT 1 FROM stop_near WHERE near IN (SELECT value FROM json_each(?2)))
+    OR EXISTS (SELECT 1 FROM stops WHERE case_key IN (SELECT value FROM json_each(?3))) AS any_stop""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +79,11 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     cases = [key for sought in batch for key in sought.case_keys.values()]
     named = [consent for sought in batch for consent in sought.named_consents]
     asked = [sought.ersuchen for sought in batch if sought.ersuchen]
+    some = (await fetch(connection, ANYTHING, exact, near, cases)).one()
     return Records(
-        consents={row.id: row for row in await consents_by_ids(connection, named)},
-        standing=await standing_stops(connection, exact, near, cases, on),
-        stops=await stops_for(connection, exact, near, cases, on),
+        consents={row.id: row for row in await consents_by_ids(connection, named)} if named else {},
+        standing=await standing_stops(connection, exact, near, cases, on) if some.any_consent else (),
+        stops=await stops_for(connection, exact, near, cases, on) if some.any_stop else (),
         ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
         numbers=numbers,
         threads=await _threads(connection, batch),

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert
+from orjson import Fragment
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
+from broker.bulk import insert_all
 from broker.clock import timestamp
 from broker.crypto import new_key, seal, wrap
 from broker.db import Base
 from broker.gateway import Gateway
-from broker.lifecycle.models import Transfer, TransferEvent, TransferKey, TransferSubject
+from broker.lifecycle.models import Transfer, TransferEvent, TransferKey, TransferLookup, TransferSubject
 from broker.lifecycle.progress import Moved, event_row
 from broker.lifecycle.states import State
 from broker.outbox.models import OutboxRow
@@ -28,7 +29,7 @@ from broker.transfers.seek import Sought
 from broker.transfers.submission import Answer, Submitted
 from consent.decision import Decision, Permit, Refusal
 from consent.facts import TransferFacts
-from consent.facts_json import facts_to_json
+from consent.facts_json import facts_text
 from schemas.message import ValidatedPayload
 
 
@@ -42,6 +43,7 @@ class Rows:
         Transfer,
         TransferEvent,
         TransferSubject,
+        TransferLookup,
         TransferKey,
         OutboxRow,
     )
@@ -66,9 +68,7 @@ class Rows:
 
     async def write(self, connection: AsyncConnection, gateway: Gateway) -> None:
         """Write all in the caller's transaction."""
-        for table in self.ORDER:
-            if rows := self._rows[table]:
-                await connection.execute(insert(table), rows)
+        await insert_all(connection, *((table, self._rows[table]) for table in self.ORDER))
         await append(connection, self._events, gateway.clock())
 
 
@@ -102,7 +102,7 @@ def decision_row(decided: Decided, occasion: str) -> dict[str, Any]:
 
 
 def decision_columns(decision: Decision, facts: TransferFacts, references: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the columns that follow from the decision itself."""
+    """Build the columns that follow from the decision itself; JSON columns hold what `broker.db.json_text` writes."""
     permit = decision if isinstance(decision, Permit) else None
     refusal = decision if isinstance(decision, Refusal) else None
     return {
@@ -114,15 +114,15 @@ def decision_columns(decision: Decision, facts: TransferFacts, references: Mappi
         "engine_version": decision.basis.engine_version,
         "detail": {
             "kept": list(permit.kept) if permit else [],
-            "removed": [asdict(r) for r in decision.removed],
+            "removed": list(decision.removed),
             "grounds": list(permit.grounds) if permit else [],
             "consents": list(permit.consents) if permit else [],
             "duties": list(permit.duties) if permit else [],
-            "findings": [asdict(f) for f in decision.findings],
+            "findings": list(decision.findings),
             "switches": list(decision.basis.switches),
             "references": dict(references),
         },
-        "facts": facts_to_json(facts),
+        "facts": Fragment(facts_text(facts)),
     }
 
 
@@ -204,7 +204,8 @@ def add_transfer(
     )
     born = Moved(transfer_id, submitted.sender, recipient, State.ACCEPTED)
     rows.add(TransferEvent, event_row(born, State.ACCEPTED, submitted.at, None))
-    rows.add(TransferSubject, *sought.subject_rows())
+    rows.add(TransferSubject, sought.subject_row())
+    rows.add(TransferLookup, *sought.lookup_rows())
     rows.add(TransferKey, {"transfer_id": transfer_id, "sealing_kid": kid, "wrapped": wrap(key, wrapping_key)})
     headers = cloud_event_headers(submitted, gateway.settings.public_url)
     agency = head.recipient.agency

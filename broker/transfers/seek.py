@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from broker.keys import Keys
-from broker.subjects.pseudonym import SubjectKeys, pseudonyms
+from broker.subjects.pseudonym import SubjectKeys, pseudonyms_at, short
 from broker.subjects.repository import SHELTER_REGISTER
 from broker.subjects.state import Key
 from broker.transfers.submission import Submitted
@@ -69,18 +68,16 @@ class Sought:
             tuple(key for keys in own for key in keys.exact), tuple(key for keys in own for key in keys.near)
         )
 
-    def subject_rows(self) -> list[dict[str, Any]]:
-        """Return the rows under which stops find the transfer, and from which this look-up can be made again."""
-        rows = [
-            self._row(person, owner, sort, key)
-            for (person, owner), keys in self.keys.items()
-            for sort, found in (("exact", keys.exact), ("near", keys.near))
-            for key in found
-        ]
-        return rows + [self._row("", owner, "case", key) for owner, key in self.case_keys.items()]
+    def subject_row(self) -> dict[str, Any]:
+        """Return the row from which this look-up can be made again."""
+        persons = [[person, owner, keys.exact, keys.near] for (person, owner), keys in self.keys.items()]
+        return {"transfer_id": self.transfer_id, "persons": persons, "cases": self.case_keys}
 
-    def _row(self, person: str, owner: str, sort: str, key: str) -> dict[str, Any]:
-        return {"transfer_id": self.transfer_id, "person": person, "owner": owner, "sort": sort, "key": key}
+    def lookup_rows(self) -> list[dict[str, Any]]:
+        """Return the rows under which stops find the transfer."""
+        found = {short(key) for keys in self.keys.values() for key in (*keys.exact, *keys.near)}
+        found |= {short(key) for key in self.case_keys.values()}
+        return [{"key": key, "transfer_id": self.transfer_id} for key in found]
 
 
 def seek(keys: Keys, submitted: Submitted) -> Sought:
@@ -89,10 +86,10 @@ def seek(keys: Keys, submitted: Submitted) -> Sought:
     sender, recipient = submitted.sender, submitted.recipient
     owners = (sender, recipient, SHELTER_REGISTER)
     found = {
-        (person.ref, owner): pseudonyms(keys, owner, person.identity)
+        (person.ref, owner): at_owner
         for person in submitted.payload.persons
         if person.identity is not None
-        for owner in owners
+        for owner, at_owner in zip(owners, pseudonyms_at(keys, owners, person.identity), strict=True)
     }
     case_keys = {sender: keys.case_key(sender, head.case_sender)}
     if head.case_recipient is not None:
@@ -111,23 +108,17 @@ def seek(keys: Keys, submitted: Submitted) -> Sought:
     )
 
 
-def seek_again(transfer: Row[Any], subjects: Iterable[Row[Any]], references: Mapping[str, Any]) -> Sought:
+def seek_again(transfer: Row[Any], subject: Row[Any], references: Mapping[str, Any]) -> Sought:
     """Make the look-up of a recorded transfer from what was kept of it."""
-    exact: dict[PersonAt, list[str]] = defaultdict(list)
-    near: dict[PersonAt, list[str]] = defaultdict(list)
-    case_keys: dict[str, str] = {}
-    for row in subjects:
-        if row.sort == "case":
-            case_keys[row.owner] = row.key
-        else:
-            (exact if row.sort == "exact" else near)[row.person, row.owner].append(row.key)
     return Sought(
         transfer_id=transfer.id,
         sender=transfer.sender,
         recipient=transfer.recipient,
         purpose=transfer.purpose,
-        keys={at: SubjectKeys(tuple(exact[at]), tuple(near[at])) for at in exact},
-        case_keys=case_keys,
+        keys={
+            (person, owner): SubjectKeys(tuple(exact), tuple(near)) for person, owner, exact, near in subject.persons
+        },
+        case_keys=subject.cases,
         named_consents=tuple(references["consents"]),
         ersuchen=references["ersuchen"],
         own_order_key=transfer.order_key,

@@ -8,11 +8,13 @@ an error is raised, belongs to its own submission, and leaves nothing of it behi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select, tuple_
+import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics
+from broker.bulk import Sql, fetch
 from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -38,6 +40,13 @@ from schemas.identifiers import Ueberhang
 from schemas.xml import reduce
 
 MessageKey = tuple[str, str]
+
+FIRST_ANSWERS = Sql(
+    """SELECT sender, message_id, s.digest, s.status, s.body
+    FROM submissions s JOIN unnest($1::text[], $2::text[]) AS w(sender, message_id) USING (sender, message_id)""",
+    """SELECT sender, message_id, digest, status, body FROM submissions
+    WHERE sender IN (SELECT value FROM json_each(?)) AND message_id IN (SELECT value FROM json_each(?))""",
+)
 
 REFUSED = 403
 CHECKED = 200
@@ -91,11 +100,14 @@ async def answer_batch(connection: AsyncConnection, gateway: Gateway, batch: Seq
 async def _first_answers(
     connection: AsyncConnection, batch: Sequence[Submitted]
 ) -> dict[MessageKey, tuple[str, Answer]]:
-    keys = [s.message_key for s in batch]
-    columns = (Submission.sender, Submission.message_id, Submission.digest, Submission.status, Submission.body)
-    query = select(*columns).where(tuple_(Submission.sender, Submission.message_id).in_(keys))
-    rows = (await connection.execute(query)).all()
-    return {(r.sender, r.message_id): (r.digest, Answer(r.status, r.body)) for r in rows}
+    senders, ids = [s.sender for s in batch], [s.payload.head.message_id for s in batch]
+    rows = await fetch(connection, FIRST_ANSWERS, senders, ids)
+    return {(r.sender, r.message_id): (r.digest, Answer(r.status, _body(r.body))) for r in rows}
+
+
+def _body(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON column, read by one driver and as text by the other
+    body: dict[str, Any] = orjson.loads(stored) if isinstance(stored, str) else stored
+    return body
 
 
 def _repeated(submitted: Submitted, known: Mapping[MessageKey, tuple[str, Answer]]) -> Answer | None:

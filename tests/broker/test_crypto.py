@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.crypto import SealBroken, derive, new_key, seal, unseal, unwrap, wrap
+from broker.crypto import SealBroken, derive, keyed_hash, new_key, seal, unseal, unwrap, wrap
 from broker.keys import KeyFileError, load_keys
 
 
@@ -86,3 +87,10 @@ def test_case_keys_do_not_depend_on_spelling_and_differ_by_controller(tmp_path: 
 
     assert keys.case_key("a:X", "BG  12/3") == keys.case_key("a:X", "bg 12/3")
     assert keys.case_key("a:X", "BG 12/3") != keys.case_key("b:X", "BG 12/3")
+
+
+@given(st.binary(min_size=1, max_size=80), st.text(max_size=200))
+def test_a_keyed_hash_is_hmac_sha256(key: bytes, text: str) -> None:
+    """Whatever is remembered of a key, each answer is the HMAC of RFC 2104 over just this text."""
+    text = text.encode(errors="replace").decode()
+    assert [keyed_hash(key, text), keyed_hash(key, text)] == [hmac.new(key, text.encode(), "sha256").hexdigest()] * 2

@@ -11,7 +11,16 @@ import pytest
 from schemas.identifiers import DataCategory
 from tests.flow.world import JOBCENTER, SOZIALAMT, STAMMDATEN, Kreis, person
 
-TABLES = ("submissions", "decisions", "transfers", "outbox", "transfer_keys", "transfer_subjects", "transfer_events")
+TABLES = (
+    "submissions",
+    "decisions",
+    "transfers",
+    "outbox",
+    "transfer_keys",
+    "transfer_subjects",
+    "transfer_lookup",
+    "transfer_events",
+)
 
 ENTITY = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "Zzmarker">]><x>&a;</x>'
 

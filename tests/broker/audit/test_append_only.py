@@ -41,6 +41,7 @@ MAY_CHANGE = {
     "outbox",
     "subject_state",
     "transfer_keys",
+    "transfer_lookup",
     "transfer_subjects",
     "transfers",
 }
