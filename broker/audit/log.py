@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.leaves import SALT_BYTES, commitment, hashed_part, leaf_hash
 from broker.audit.models import AuditEntry, AuditSide
+from broker.bulk import insert_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,8 @@ def entry_of(event: AuditEvent, at: datetime) -> Entry:
 
 async def write(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Write the entries, and what lies beside them, in the caller's transaction."""
-    if entries:
-        await connection.execute(insert(AuditEntry), [entry.row for entry in entries])
-    if beside := [{"entry_id": entry.id, "fields": entry.side} for entry in entries if entry.side]:
-        await connection.execute(insert(AuditSide), beside)
+    beside = [{"entry_id": entry.id, "fields": entry.side} for entry in entries if entry.side]
+    await insert_all(connection, (AuditEntry, [entry.row for entry in entries]), (AuditSide, beside))
 
 
 async def append(connection: AsyncConnection, events: Sequence[AuditEvent], at: datetime) -> list[str]:
