@@ -28,6 +28,8 @@ from broker.start import open_gateway
 
 START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
 PUBLIC_URL = "https://gateway.example"
+#: No sealer runs by itself in these tests, and their clock jumps: what is unsealed stops nothing unless a test says so.
+NEVER_STALE = {"unsealed_seconds": 10**9, "unsealed_urgent_seconds": 10**9}
 #: The directory that the project ships.
 DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
 DATABASE = "amtsbruecke.db"
@@ -52,7 +54,9 @@ def fresh_gateway(
     folder: Path, clock: MovableClock | None = None, **settings: Any
 ) -> AbstractAsyncContextManager[Gateway]:
     """Open a gateway on a data directory; what lies there already is taken up again."""
-    return open_gateway(Settings(data_dir=folder, **({"public_url": PUBLIC_URL} | settings)), clock or MovableClock())
+    return open_gateway(
+        Settings(data_dir=folder, **({"public_url": PUBLIC_URL} | NEVER_STALE | settings)), clock or MovableClock()
+    )
 
 
 def kreis_directory(folder: Path) -> DirectoryDocument:

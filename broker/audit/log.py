@@ -15,6 +15,7 @@ from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.leaves import SALT_BYTES, commitment, hashed_part, leaf_hash
 from broker.audit.models import AuditEntry, AuditSide
 from broker.bulk import insert_all
+from broker.db import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ def entry_of(event: AuditEvent, at: datetime) -> Entry:
     return Entry(row, {name: [salts[name].hex(), value] for name, value in event.side.items()})
 
 
-async def write(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """Write the entries, and what lies beside them, in the caller's transaction."""
+def rows_of(entries: Sequence[Entry]) -> list[tuple[type[Base], list[dict[str, Any]]]]:
+    """Return entries, and what lies beside them, as rows of their tables for `broker.bulk.insert_all`."""
     beside = [{"entry_id": entry.id, "fields": entry.side} for entry in entries if entry.side]
-    await insert_all(connection, (AuditEntry, [entry.row for entry in entries]), (AuditSide, beside))
+    return [(AuditEntry, [entry.row for entry in entries]), (AuditSide, beside)]
 
 
 async def append(connection: AsyncConnection, events: Sequence[AuditEvent], at: datetime) -> list[str]:
     """Make and write the entries of events in the caller's transaction; return their ids."""
     entries = [entry_of(event, at) for event in events]
-    await write(connection, entries)
+    await insert_all(connection, *rows_of(entries))
     return [entry.id for entry in entries]

@@ -18,8 +18,10 @@ from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker import metrics
 from broker.audit import merkle, tree
 from broker.audit.checkpoint import NoCheckpointKey, is_own, sign
+from broker.audit.freshness import sealing
 from broker.audit.models import AuditPending, AuditSealer
 from broker.gateway import Gateway
 
@@ -170,6 +172,8 @@ async def run(gateway: Gateway) -> None:
     try:
         while True:
             gateway.pulse.beat("sealing")
+            with suppress(SQLAlchemyError):
+                metrics.sealing_age((await sealing(gateway)).age(gateway.clock()).total_seconds())
             if await _seal_or_say_why_not(sealer) < BATCH:
                 await asyncio.sleep(gateway.settings.seal_seconds)
     finally:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
+from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.directory.cache import directory_cache
@@ -19,7 +20,7 @@ from broker.pages import cursor_value
 from broker.problems import MEDIA_TYPE, PROBLEMS
 from broker.transfers import feed
 from broker.transfers.batcher import Batcher
-from broker.transfers.preconditions import admit
+from broker.transfers.preconditions import URGENT_PURPOSES, admit
 from broker.transfers.submission import Answer, Submitted
 from broker.xml_body import read_xml
 from schemas.message import ValidatedPayload
@@ -95,6 +96,7 @@ async def _understood(request: Request) -> ValidatedPayload:
 async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_check: bool) -> Submitted:
     who.as_instance()
     payload = await _understood(request)
+    await require_sealing(shared, urgent=payload.head.purpose in URGENT_PURPOSES)
     directory = await directory_cache(shared).current()
     return admit(shared, directory, who, payload, only_check=only_check)
 

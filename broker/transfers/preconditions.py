@@ -15,6 +15,8 @@ from schemas.identifiers import Instance
 from schemas.message import Head, ValidatedPayload
 from schemas.xml import require_identities
 
+URGENT_PURPOSES = frozenset({"KINDERSCHUTZ"})
+"""What must not wait for the sealer as others must (§ 8a SGB VIII)."""
 KREIS_AND_TOWN = 8
 """An AGS of eight digits is a town's, one of five the Kreis's."""
 

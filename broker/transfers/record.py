@@ -13,7 +13,7 @@ from orjson import Fragment
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
-from broker.audit.log import append
+from broker.audit.log import Entry, rows_of
 from broker.bulk import insert_all
 from broker.clock import timestamp
 from broker.crypto import new_key, seal, wrap
@@ -50,7 +50,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: dict[type[Base], list[dict[str, Any]]] = defaultdict(list)
-        self._events: list[AuditEvent] = []
+        self._entries: list[Entry] = []
 
     def add(self, table: type[Base], *rows: dict[str, Any]) -> None:
         """Add rows of one table."""
@@ -60,16 +60,16 @@ class Rows:
         """Add all of another collection."""
         for table, rows in other._rows.items():
             self._rows[table] += rows
-        self._events += other._events
+        self._entries += other._entries
 
-    def log(self, event: AuditEvent) -> None:
+    def log(self, entry: Entry) -> None:
         """Add an entry of the evidence."""
-        self._events.append(event)
+        self._entries.append(entry)
 
-    async def write(self, connection: AsyncConnection, gateway: Gateway) -> None:
+    async def write(self, connection: AsyncConnection) -> None:
         """Write all in the caller's transaction."""
-        await insert_all(connection, *((table, self._rows[table]) for table in self.ORDER))
-        await append(connection, self._events, gateway.clock())
+        own = ((table, self._rows[table]) for table in self.ORDER)
+        await insert_all(connection, *own, *rows_of(self._entries))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics
+from broker.audit.log import entry_of
+from broker.audit.promise import promise
 from broker.bulk import Sql, fetch
 from broker.clock import day_of
 from broker.errors import ProblemError
@@ -93,7 +95,7 @@ async def answer_batch(connection: AsyncConnection, gateway: Gateway, batch: Seq
             known[submitted.message_key] = (submitted.payload.digest, answer)
         results.append(answer)
     with station("recorded"):
-        await rows.write(connection, gateway)
+        await rows.write(connection)
     return results
 
 
@@ -140,12 +142,13 @@ def _decide_one(
     decided = Decided(new_id(), submitted, facts, decision, own, order_key, numbers)
     own_rows = Rows()
     event, answer = _answer(gateway, decided, own_rows)
-    if submitted.only_check:
-        event = "transfer.checked"
-    else:
+    event = "transfer.checked" if submitted.only_check else event
+    entry = entry_of(decision_event(event, decided), gateway.clock())
+    answer = Answer(answer.status, answer.body | {"promise": promise(gateway, entry)})
+    if not submitted.only_check:
         own_rows.add(Submission, submission_row(submitted, answer))
     own_rows.add(DecisionRow, decision_row(decided, "check" if submitted.only_check else "submit"))
-    own_rows.log(decision_event(event, decided))
+    own_rows.log(entry)
     rows.take(own_rows)
     return answer
 
