@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import SystemRandom
 from time import monotonic
 
 from fastapi import Request
@@ -13,6 +15,9 @@ from broker.config import Settings
 from broker.db import Database
 from broker.keys import Keys
 from consent.catalogue import Catalogue
+
+Chance = Callable[[], float]
+"""Gives a number of [0, 1)."""
 
 
 class Signal:
@@ -54,13 +59,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Settings, clock, database, keys and the law; and the signals between the roles of one process."""
+    """Settings, clock, database, keys, the law and chance; and the signals between the roles of one process."""
 
     settings: Settings
     clock: Clock
     db: Database
     keys: Keys
     catalogue: Catalogue
+    chance: Chance = SystemRandom().random
     outbox_filled: Signal = field(default_factory=Signal)
     topic_filled: Signal = field(default_factory=Signal)
     inbox_filled: Signal = field(default_factory=Signal)

@@ -131,7 +131,7 @@ def _item(released: Released) -> InboxItem:
         accepted_at=transfer.accepted_at,
         expires_at=transfer.expires_at,
         leased_until=released.leased_until,
-        attempt=transfer.attempts + 1,
+        attempt=released.attempt,
         statement=transfer.statement,
         message=released.content.decode("utf-8"),
         links={"quittung": f"/v1/inbox/{transfer.id}/quittung", "transfer": f"/v1/transfers/{transfer.id}"},

@@ -16,7 +16,7 @@ from broker.lifecycle.progress import advance
 from broker.lifecycle.states import BEFORE_HANDOVER, State, sources
 from broker.subjects.events import SubjectEvent
 from broker.subjects.pseudonym import short
-from broker.transfers.again import decide_again
+from broker.transfers.again import decide_again, remember
 
 ACTOR = "broker:delivery"
 HANDED_OVER = (State.HANDING_OVER, State.DELIVERED, State.ACKNOWLEDGED, State.PROCESSED)
@@ -45,7 +45,7 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
     )
     ended = []
     for row in (await connection.execute(query)).all():
-        verdict = await decide_again(connection, gateway, row.id, "event")
+        verdict = await decide_again(connection, gateway, await remember(connection, row.id), "event")
         if verdict.still_permitted:
             continue
         if State(row.state) in BEFORE_HANDOVER:
@@ -64,7 +64,7 @@ async def recall(connection: AsyncConnection, gateway: Gateway, transfer_id: str
     Raises the problems ``not-found`` and ``state-conflict`` (it has ended otherwise).
     """
     query = select(Transfer.sender, Transfer.recipient, Transfer.state).where(Transfer.id == transfer_id)
-    row = (await connection.execute(query.with_for_update())).one_or_none()
+    row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
     if row is None or row.sender != sender:
         raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
     state = State(row.state)

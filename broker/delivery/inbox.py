@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from broker.delivery.handover import Released, take_next
-from broker.delivery.repository import something_waits
+from broker.delivery.repository import Queue, Taker, Way, something_waits
 from broker.gateway import Gateway
 
 MAX_ENDED = 100
@@ -18,10 +18,11 @@ async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> li
     released: list[Released] = []
     if not await _something_waits(gateway, recipient):
         return released
+    taker = Taker(recipient, client, Way.PULL, holder=client)
     for _ in range(limit + MAX_ENDED):
         if len(released) == limit:
             break
-        taken = await take_next(gateway, recipient, client, recipient=recipient)
+        taken = await take_next(gateway, taker, Queue(recipient=recipient))
         if taken is None:
             break
         if taken.released is not None:

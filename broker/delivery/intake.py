@@ -10,10 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.db import insert_ignore
-from broker.delivery.models import DeliveryRow
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway
-from broker.lifecycle.models import Transfer
+from broker.lifecycle.models import DeliveryRow, Transfer
 from broker.transport.base import Consumed, Subscription, Transport, TransportUnavailable, topic_of
 
 log = logging.getLogger(__name__)

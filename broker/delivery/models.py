@@ -1,29 +1,13 @@
-"""Tables of handing over: what arrived for an agency, quittungen, notices."""
+"""Tables of what comes back: quittungen, notices."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.db import Base
-
-
-class DeliveryRow(Base):
-    """A record that was read from an agency's topic, once for each transfer, with its lease and its tries."""
-
-    __tablename__ = "deliveries"
-
-    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
-    agency: Mapped[str] = mapped_column(String(128))
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
-    arrived_at: Mapped[datetime]
-    leased_until: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(default=0)
-    last_error: Mapped[str | None] = mapped_column(String(64))
-
-    __table_args__ = (Index("ix_deliveries_agency_leased", "agency", "leased_until"),)
 
 
 class QuittungRow(Base):

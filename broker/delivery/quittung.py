@@ -69,7 +69,7 @@ async def _addressed(connection: AsyncConnection, quittung: Quittung, agency: st
     query = (
         select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.message_id, Transfer.state)
         .where(Transfer.id == quittung.transfer_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     row = (await connection.execute(query)).one_or_none()
     if row is None or row.recipient != str(quittung.sender) or quittung.sender.agency != agency:

@@ -1,22 +1,54 @@
-"""Queries of handing over."""
+"""Queries of handing over: whose turn it is, and the lease of whoever takes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from broker.delivery.models import DeliveryRow
-from broker.lifecycle.models import Transfer, TransferKey
+from broker.lifecycle.models import DeliveryRow, Transfer, TransferKey
 from broker.lifecycle.states import BEFORE_HANDOVER, State
 
 #: While a transfer is in one of these, later ones of its case wait behind it.
 HOLDS_ITS_CASE = [state.value for state in BEFORE_HANDOVER] + [State.DEAD.value]
 CAN_BE_HANDED_OVER = [State.PUBLISHED.value, State.HANDING_OVER.value]
+#: It waits behind nothing but its like, and is taken first.
+OVERTAKES = "KINDERSCHUTZ"
+
+
+class Way(StrEnum):
+    """How a content reaches its recipient."""
+
+    PUSH = "push"
+    """The broker brings it by the office's channel."""
+    PULL = "pull"
+    """The office fetches it from the inbox."""
+    KEY = "key"
+    """The office reads the topic itself and asks for the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Whose transfers: an instance's, or all of an agency."""
+
+    recipient: str | None = None
+    agency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes: as the evidence names it, the client's id (empty: ourselves), the way, and whose the lease will be."""
+
+    actor: str
+    client: str
+    way: Way
+    holder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +76,66 @@ class Waiting:
     attempts: int
 
 
-async def next_waiting(
-    connection: AsyncConnection,
-    now: datetime,
-    *,
-    recipient: str | None = None,
-    agency: str | None = None,
-    passed_over: Sequence[str] = (),
-) -> Waiting | None:
-    """Return the oldest transfer for an instance or an agency that is not leased and waits behind none of its case."""
-    earlier = aliased(Transfer)
-    held = exists().where(
-        and_(
-            earlier.order_key == Transfer.order_key,
-            earlier.seq < Transfer.seq,
-            earlier.state.in_(HOLDS_ITS_CASE),
-        )
-    )
-    columns = [getattr(Transfer, name) for name in Waiting.__annotations__ if hasattr(Transfer, name)]
-    query = (
-        select(*columns, DeliveryRow.sealed, DeliveryRow.attempts, TransferKey.sealing_kid, TransferKey.wrapped)
-        .join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
-        .join(TransferKey, TransferKey.transfer_id == Transfer.id)
-        .where(
-            Transfer.state.in_(CAN_BE_HANDED_OVER),
-            or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until <= now),
-            Transfer.expires_at > now,
-            ~held,
-        )
-        .order_by(Transfer.seq)
-        .limit(1)
-        .with_for_update(of=Transfer)
-    )
-    if recipient is not None:
-        query = query.where(Transfer.recipient == recipient)
-    if agency is not None:
-        query = query.where(DeliveryRow.agency == agency)
+async def next_ids(
+    connection: AsyncConnection, now: datetime, queue: Queue, passed_over: Sequence[str], limit: int
+) -> list[str]:
+    """Return the transfers of a queue that can be handed over now, first things first; nothing is locked."""
+    query = _due(Transfer.id, now=now, queue=queue).order_by(_overtakes(Transfer).desc(), Transfer.seq).limit(limit)
     if passed_over:
         query = query.where(Transfer.id.not_in(passed_over))
+    return list(await connection.scalars(query))
+
+
+async def claim(connection: AsyncConnection, now: datetime, transfer_id: str, queue: Queue) -> Waiting | None:
+    """Lock a transfer and its delivery if it can be handed over now; None: it cannot, or another is just taking it.
+
+    Both rows are locked, so that PostgreSQL looks at both as they are now: who took it meanwhile has changed one of
+    them. The earlier ones of its case need no lock: a transfer that holds its case stops doing so and never begins.
+    """
+    columns = [getattr(Transfer, name) for name in Waiting.__annotations__ if hasattr(Transfer, name)]
+    columns += [DeliveryRow.sealed, DeliveryRow.attempts, TransferKey.sealing_kid, TransferKey.wrapped]
+    query = _due(*columns, now=now, queue=queue).where(Transfer.id == transfer_id)
+    query = query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else Waiting(**{**row, "state": State(row["state"])})
+
+
+def _due(*columns: Any, now: datetime, queue: Queue) -> Select[Any]:  # noqa: ANN401 - columns of several types
+    """Select transfers that have arrived, are not leased, not over, and wait behind none of their case."""
+    query = (
+        select(*columns)
+        .join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
+        .join(TransferKey, TransferKey.transfer_id == Transfer.id)
+        .where(Transfer.state.in_(CAN_BE_HANDED_OVER), _free(now), Transfer.expires_at > now, ~waits_behind(Transfer))
+    )
+    if queue.recipient is not None:
+        query = query.where(Transfer.recipient == queue.recipient)
+    if queue.agency is not None:
+        query = query.where(Transfer.agency == queue.agency)
+    return query
+
+
+def waits_behind(transfer: type[Transfer]) -> ColumnElement[bool]:
+    """Whether an earlier one of the same case holds a transfer back.
+
+    What is being pushed holds its case until it is there; what was fetched is with the recipient, in order.
+    """
+    earlier, delivery = aliased(Transfer), aliased(DeliveryRow)
+    pushed = exists().where(delivery.transfer_id == earlier.id, delivery.way == Way.PUSH.value)
+    return exists().where(
+        earlier.order_key == transfer.order_key,
+        earlier.seq < transfer.seq,
+        or_(earlier.state.in_(HOLDS_ITS_CASE), and_(earlier.state == State.HANDING_OVER.value, pushed)),
+        or_(transfer.purpose != OVERTAKES, earlier.purpose == OVERTAKES),
+    )
+
+
+def _overtakes(transfer: type[Transfer]) -> ColumnElement[int]:
+    return case((transfer.purpose == OVERTAKES, 1), else_=0)
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until <= now)
 
 
 async def something_waits(connection: AsyncConnection, now: datetime, recipient: str) -> bool:
@@ -91,25 +143,39 @@ async def something_waits(connection: AsyncConnection, now: datetime, recipient:
     query = (
         select(Transfer.id)
         .join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
-        .where(
-            Transfer.recipient == recipient,
-            Transfer.state.in_(CAN_BE_HANDED_OVER),
-            or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until <= now),
-        )
+        .where(Transfer.recipient == recipient, Transfer.state.in_(CAN_BE_HANDED_OVER), _free(now))
         .limit(1)
     )
     return (await connection.execute(query)).first() is not None
 
 
-async def lease(
-    connection: AsyncConnection, transfer_id: str, until: datetime, attempts: int, error: str | None = None
-) -> None:
-    """Keep a delivery from being taken again before `until`."""
-    await connection.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.transfer_id == transfer_id)
-        .values(leased_until=until, attempts=attempts, last_error=error)
-    )
+async def lease(connection: AsyncConnection, waiting: Waiting, taker: Taker, until: datetime) -> None:
+    """Give the next attempt to whoever has locked the delivery."""
+    values = {"leased_until": until, "attempts": waiting.attempts + 1, "way": taker.way.value, "holder": taker.holder}
+    await connection.execute(update(DeliveryRow).where(DeliveryRow.transfer_id == waiting.id).values(**values))
+
+
+async def keep_lease(connection: AsyncConnection, transfer_id: str, attempt: int, until: datetime) -> bool:
+    """Prolong the lease of an attempt; False: a later attempt has begun, or it was let go."""
+    return await _of_attempt(connection, transfer_id, attempt, leased_until=until)
+
+
+async def note_failure(
+    connection: AsyncConnection, transfer_id: str, attempt: int, until: datetime, reason: str
+) -> bool:
+    """Note why an attempt failed and when the next may begin; False: a later attempt has begun, nothing is noted."""
+    return await _of_attempt(connection, transfer_id, attempt, leased_until=until, last_error=reason)
+
+
+async def lay_aside(connection: AsyncConnection, transfer_id: str, now: datetime, until: datetime, reason: str) -> None:
+    """Put a delivery that nobody holds out of the way for a while."""
+    statement = update(DeliveryRow).where(DeliveryRow.transfer_id == transfer_id, _free(now))
+    await connection.execute(statement.values(leased_until=until, last_error=reason))
+
+
+async def _of_attempt(connection: AsyncConnection, transfer_id: str, attempt: int, **values: Any) -> bool:  # noqa: ANN401 - values of columns
+    statement = update(DeliveryRow).where(DeliveryRow.transfer_id == transfer_id, DeliveryRow.attempts == attempt)
+    return (await connection.execute(statement.values(**values))).rowcount == 1
 
 
 async def forget_sealed(connection: AsyncConnection, transfer_ids: Sequence[str]) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
-from broker import metrics
 from broker.delivery.handover import FAULT, Released, take_next
 from broker.delivery.in_flight import expire_due
+from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import accept_quittung
-from broker.delivery.repository import lease
+from broker.delivery.repository import Queue, Taker, Way, keep_lease, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -29,9 +31,10 @@ from schemas.xml import validate_quittung
 log = logging.getLogger(__name__)
 
 ACTOR = "broker:delivery"
-MOST_ATTEMPTS = 12
-FIRST_PAUSE = timedelta(seconds=5)
-LONGEST_PAUSE = timedelta(hours=1)
+WORKER = str(uuid4())
+"""This process, as the holder of leases."""
+RENEWALS = 3
+"""So often a lease is prolonged in its time while an office's channel is slow."""
 PAUSE_AFTER_FAULT = 1.0
 
 
@@ -71,8 +74,8 @@ async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
 
 
 async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
-    done = 0
-    while (taken := await take_next(gateway, ACTOR, "", agency=agency)) is not None:
+    done, taker = 0, Taker(ACTOR, "", Way.PUSH, holder=WORKER)
+    while (taken := await take_next(gateway, taker, Queue(agency=agency))) is not None:
         if taken.released is not None:
             await _bring(gateway, adapter, taken.released)
         done += 1
@@ -83,7 +86,8 @@ async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -
     """Hand over outside of any transaction, then note it; dying between the two hands over the same file again."""
     transfer = released.transfer
     try:
-        await asyncio.to_thread(adapter.deliver, _delivery(released))
+        async with _leased(gateway, released):
+            await asyncio.to_thread(adapter.deliver, _delivery(released))
     except DeliveryError as exc:
         await _failed(gateway, released, exc)
         return
@@ -92,6 +96,28 @@ async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -
         return
     async with gateway.db.writing() as connection:
         await advance(connection, [transfer.id], State.DELIVERED, gateway.clock(), ACTOR)
+
+
+@asynccontextmanager
+async def _leased(gateway: Gateway, released: Released) -> AsyncIterator[None]:
+    """Prolong the lease while the body runs, so that nobody else brings the same to a slow office meanwhile."""
+    task = asyncio.create_task(_prolong(gateway, released))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _prolong(gateway: Gateway, released: Released) -> None:
+    span = timedelta(seconds=gateway.settings.lease_seconds)
+    held = True
+    while held:
+        await asyncio.sleep(span.total_seconds() / RENEWALS)
+        with suppress(SQLAlchemyError):
+            async with gateway.db.writing() as connection:
+                until = gateway.clock() + span
+                held = await keep_lease(connection, released.transfer.id, released.attempt, until)
 
 
 def _delivery(released: Released) -> Delivery:
@@ -112,19 +138,16 @@ def _delivery(released: Released) -> Delivery:
 
 
 async def _failed(gateway: Gateway, released: Released, error: DeliveryError) -> None:
-    """Try again after a growing pause, or lay the transfer dead with the reason."""
-    transfer = released.transfer
-    attempts = transfer.attempts + 1
-    log.warning("hand-over failed", extra={"transfer": transfer.id, "reason": error.reason_code})
+    """Try again after a growing pause, or lay the transfer dead with the reason; unless a later attempt has begun."""
+    transfer_id, attempt, settings = released.transfer.id, released.attempt, gateway.settings
+    log.warning("hand-over failed", extra={"transfer": transfer_id, "reason": error.reason_code})
     now = gateway.clock()
+    again = error.retryable and attempt < settings.retry_attempts
+    until = now + pause_after(attempt, settings, gateway.chance) if again else now
     async with gateway.db.writing() as connection:
-        if error.retryable and attempts < MOST_ATTEMPTS:
-            pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
-            await lease(connection, transfer.id, now + pause, attempts, error.reason_code)
-            metrics.delivery_retry()
-        else:
-            await lease(connection, transfer.id, now, attempts, error.reason_code)
-            await advance(connection, [transfer.id], State.DEAD, now, ACTOR, error.reason_code)
+        noted = await note_failure(connection, transfer_id, attempt, until, error.reason_code)
+        if noted and not again:
+            await advance(connection, [transfer_id], State.DEAD, now, ACTOR, error.reason_code)
 
 
 async def pick_up(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:

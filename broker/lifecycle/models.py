@@ -1,4 +1,4 @@
-"""Tables of permitted transfers: state, history, the keys that find them, the key of their content."""
+"""Tables of permitted transfers: state, history, the keys that find them, the key of their content, and their tries."""
 
 from __future__ import annotations
 
@@ -95,3 +95,24 @@ class TransferKey(Base):
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
     sealing_kid: Mapped[str] = mapped_column(String(16))
     wrapped: Mapped[bytes] = mapped_column(LargeBinary(64))
+
+
+class DeliveryRow(Base):
+    """What arrived for an agency, once for each transfer, with its lease and its tries."""
+
+    __tablename__ = "deliveries"
+
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    agency: Mapped[str] = mapped_column(String(128))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    arrived_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    way: Mapped[str | None] = mapped_column(String(8))
+    """How it was last handed over: ``push``, ``pull`` or ``key``."""
+    holder: Mapped[str | None] = mapped_column(String(64))
+    """Who holds the lease: a client's id, or a worker's."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Hand-overs so far; the number fences: who was given a lower one has lost the lease."""
+    last_error: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (Index("ix_deliveries_agency_leased", "agency", "leased_until"),)

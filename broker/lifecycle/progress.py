@@ -39,7 +39,8 @@ async def advance(
     query = (
         select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
         .where(Transfer.id.in_(transfer_ids), Transfer.state.in_([s.value for s in sources(target)]))
-        .with_for_update()
+        .order_by(Transfer.id)
+        .with_for_update(key_share=True)
     )
     moved = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(query)]
     if not moved:

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
+from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.pages import cursor_value
 from broker.problems import MEDIA_TYPE, PROBLEMS
@@ -35,6 +36,10 @@ Who = Annotated[Caller, Depends(caller)]
 THREAD_ABOVE = 32_768
 
 XML_BODY = {"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}}
+
+
+#: In these a hand-over that failed is tried again.
+TRIED_AGAIN = (State.PUBLISHED, State.HANDING_OVER)
 
 
 class Event(BaseModel):
@@ -60,6 +65,9 @@ class TransferView(BaseModel):
     expires_at: datetime
     decision: str
     statement: str | None
+    attempts: int = Field(description="hand-overs so far")
+    last_reason: str | None = Field(description="code of why the last one failed")
+    next_try_at: datetime | None = Field(description="not before then the next one, where one failed and it waits")
     history: list[Event]
 
 
@@ -151,6 +159,7 @@ async def get_transfer(transfer_id: str, shared: Shared, who: Who) -> TransferVi
 
 def _view(seen: feed.Seen) -> TransferView:
     row: Any = seen.transfer
+    tries: Any = seen.tries
     return TransferView(
         transfer_id=row.id,
         message_id=row.message_id,
@@ -164,5 +173,8 @@ def _view(seen: feed.Seen) -> TransferView:
         expires_at=row.expires_at,
         decision=row.decision_id,
         statement=row.statement,
+        attempts=tries.attempts if tries else 0,
+        last_reason=tries.last_error if tries else None,
+        next_try_at=tries.leased_until if tries and tries.last_error and row.state in TRIED_AGAIN else None,
         history=[Event(state=e.state, reason=e.reason, at=e.at) for e in seen.events],
     )

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.errors import ProblemError
-from broker.lifecycle.models import Transfer, TransferEvent
+from broker.lifecycle.models import DeliveryRow, Transfer, TransferEvent
 from broker.lifecycle.states import State
 
 #: Why a transfer ended like this may rest on a record of its sender, so that its recipient is not told.
@@ -23,6 +23,8 @@ class Seen:
 
     transfer: Any
     events: Sequence[Any]
+    tries: Any
+    """Attempts, the lease and the last reason of hand-over; None: it has not arrived."""
 
 
 async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) -> Seen:
@@ -32,7 +34,9 @@ async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) 
         raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
     columns = (TransferEvent.state, _reason(instance), TransferEvent.at)
     query = select(*columns).where(TransferEvent.transfer_id == transfer_id).order_by(TransferEvent.seq)
-    return Seen(row, (await connection.execute(query)).all())
+    tries = select(DeliveryRow.attempts, DeliveryRow.leased_until, DeliveryRow.last_error)
+    found = (await connection.execute(tries.where(DeliveryRow.transfer_id == transfer_id))).one_or_none()
+    return Seen(row, (await connection.execute(query)).all(), found)
 
 
 async def changes(connection: AsyncConnection, instance: str, after: int, limit: int) -> Sequence[Any]:

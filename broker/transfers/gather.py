@@ -71,9 +71,10 @@ class Records:
         return {key: self.numbers[owner, key] for owner, key in sought.state_keys()}
 
 
-async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on: date) -> Records:
-    """Lock, then read everything that may matter for the batch."""
-    numbers = await lock_shared(connection, [key for sought in batch for key in sought.state_keys()])
+async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on: date, *, lock: bool = True) -> Records:
+    """Lock, then read everything that may matter for the batch. Without `lock` it is locked already."""
+    keys = [key for sought in batch for key in sought.state_keys()]
+    numbers = await lock_shared(connection, keys) if lock else {}
     exact = [key for sought in batch for key in sought.all_exact()]
     near = [key for sought in batch for key in sought.all_near()]
     cases = [key for sought in batch for key in sought.case_keys.values()]

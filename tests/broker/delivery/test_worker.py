@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from broker.app import running
 from broker.delivery import worker
-from broker.delivery.worker import FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS, run
+from broker.delivery.worker import run
 from broker.directory.file import read_directory
 from broker.directory.service import load
 from schemas.compose import compose_quittung
@@ -67,7 +68,8 @@ async def pause(kreis: Kreis) -> timedelta:
 
 
 async def test_failed_hand_over_is_tried_again_after_growing_pauses(kreis: Kreis) -> None:
-    """An absent share is waited for, each time twice as long; when it is back, the message is brought."""
+    """An absent share is waited for, at most twice as long each time; when it is back, the message is brought."""
+    kreis.gateway = replace(kreis.gateway, chance=lambda: 1.0)
     transfer = await waiting(kreis)
     aside = share(kreis).rename(share(kreis).with_name("aside"))
     pauses = []
@@ -83,24 +85,44 @@ async def test_failed_hand_over_is_tried_again_after_growing_pauses(kreis: Kreis
     kreis.clock.move(seconds=1)
     await kreis.deliver()
 
-    assert pauses == [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4, FIRST_PAUSE * 8]
+    assert pauses == [timedelta(seconds=10 * 2**attempt) for attempt in range(4)]
     assert (too_early, await state(kreis, transfer)) == ("handing_over", "delivered")
+
+
+async def test_both_offices_see_what_is_tried_and_when_again(kreis: Kreis) -> None:
+    """Attempts, the code of the last failure and the moment of the next try stand in the transfer of both sides."""
+    transfer = await waiting(kreis)
+    aside = share(kreis).rename(share(kreis).with_name("aside"))
+    await kreis.deliver()
+    sides = [await kreis.office(JOBCENTER), await kreis.office(OFFICE)]
+    seen = [(await side.get(f"/v1/transfers/{transfer}")).json() for side in sides]
+    aside.rename(share(kreis))
+    until = kreis.clock() + await pause(kreis)
+    kreis.clock.now = until
+    await kreis.deliver()
+    after = (await sides[0].get(f"/v1/transfers/{transfer}")).json()
+
+    assert [(s["attempts"], s["last_reason"]) for s in seen] == [(1, "folder-missing")] * 2
+    assert [datetime.fromisoformat(s["next_try_at"]) for s in seen] == [until] * 2
+    assert (after["attempts"], after["next_try_at"], after["state"]) == (2, None, "delivered")
 
 
 async def test_after_the_last_attempt_it_lies_dead(kreis: Kreis) -> None:
     """Attempts are counted and pauses bounded; after the last the transfer lies dead, with the reason."""
     transfer = await waiting(kreis)
     share(kreis).rename(share(kreis).with_name("aside"))
-    for _ in range(MOST_ATTEMPTS):
+    most, longest = kreis.gateway.settings.retry_attempts, timedelta(seconds=3600)
+    for _ in range(most):
         assert await state(kreis, transfer) != "dead"
         await kreis.deliver()
-        assert await pause(kreis) <= LONGEST_PAUSE
-        kreis.clock.now += LONGEST_PAUSE
+        assert await pause(kreis) <= longest
+        kreis.clock.now += longest
 
     seen = (await (await kreis.office(JOBCENTER)).get(f"/v1/transfers/{transfer}")).json()
     [row] = await rows(kreis.gateway, "SELECT attempts, last_error FROM deliveries")
-    assert (seen["state"], row.attempts) == ("dead", MOST_ATTEMPTS)
-    assert seen["history"][-1]["reason"] == row.last_error
+    assert (seen["state"], row.attempts) == ("dead", most)
+    assert seen["history"][-1]["reason"] == seen["last_reason"] == row.last_error == "folder-missing"
+    assert (seen["attempts"], seen["next_try_at"]) == (most, None)
 
 
 async def test_what_no_repetition_mends_lies_dead_at_once(kreis: Kreis) -> None:

@@ -1,0 +1,147 @@
+"""Whose turn it is: the order of each case, what overtakes, and many who take at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from broker.db import Database
+from broker.delivery import repository
+from broker.delivery.handover import take_next
+from broker.delivery.repository import Queue, Taker, Way
+from broker.delivery.worker import adapters_of, deliver_once
+from broker.gateway import Gateway
+from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis
+from tests.world import rows
+
+OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
+TAKERS = 4
+
+
+async def waiting(kreis: Kreis, recipient: str, cases: int, each: int) -> dict[str, list[str]]:
+    """Let transfers of several cases wait; return each case's, in the order of their 202."""
+    jobcenter = await kreis.office(JOBCENTER)
+    found: dict[str, list[str]] = {f"BG-{case}": [] for case in range(cases)}
+    for _ in range(each):
+        for case, ids in found.items():
+            ids.append(await jobcenter.accepted(recipient, case_sender=case))
+    await kreis.publish()
+    await kreis.take_in()
+    return found
+
+
+def beside(gateway: Gateway) -> Gateway:
+    """Return a gateway as another process has it: its own connections."""
+    return replace(gateway, db=Database(gateway.settings.database))
+
+
+async def take_all(gateway: Gateway, taken: list[str], way: Way) -> None:
+    """Take, as one process of several, until nothing is left; what was pushed is there a moment later."""
+    taker = Taker("broker:delivery", "", way, holder=str(uuid4()))
+    queue = Queue(agency=OFFICE.partition(":")[0])
+    idle = 0
+    while idle < 5:
+        one = await take_next(gateway, taker, queue)
+        if one is None or one.released is None:
+            idle += 1
+            await asyncio.sleep(0.02)
+            continue
+        idle = 0
+        taken.append(one.released.transfer.id)
+        await asyncio.sleep(0.01)
+        async with gateway.db.writing() as connection:
+            await connection.execute(
+                text("UPDATE transfers SET state = 'delivered' WHERE id = :id"), {"id": one.released.transfer.id}
+            )
+
+
+@pytest.mark.parametrize("way", [Way.PUSH, Way.PULL])
+async def test_many_deliverers_take_each_transfer_once_and_keep_each_case_in_order(kreis: Kreis, way: Way) -> None:
+    """Several processes at once hand each transfer over once, and one of a case never before an earlier one."""
+    cases = await waiting(kreis, OFFICE, cases=5, each=5)
+    others = [beside(kreis.gateway) for _ in range(TAKERS)]
+    taken: list[str] = []
+    try:
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(take_all(other, taken, way) for other in others))
+    finally:
+        for other in others:
+            await other.db.close()
+
+    assert Counter(taken) == Counter([one for ids in cases.values() for one in ids])
+    assert [[one for one in taken if one in ids] for ids in cases.values()] == list(cases.values())
+    attempts = {row.attempts for row in await rows(kreis.gateway, "SELECT attempts FROM deliveries")}
+    assert attempts == {1}
+
+
+async def test_one_that_is_tried_again_keeps_its_case_waiting(kreis: Kreis) -> None:
+    """While a hand-over that failed waits for its next try, later ones of its case wait too; other cases go on."""
+    cases = await waiting(kreis, OFFICE, cases=2, each=2)
+    (first, second), (other, _) = cases.values()
+    share = kreis.gateway.settings.data_dir / "folders" / FOLDER_AGENCY
+    aside = share.rename(share.with_name("aside"))
+    adapters = await adapters_of(kreis.gateway)
+    await deliver_once(kreis.gateway, adapters)
+    jobcenter = await kreis.office(JOBCENTER)
+    broken = [await jobcenter.state(one) for one in (first, second, other)]
+    aside.rename(share)
+    await deliver_once(kreis.gateway, adapters)
+    too_early = await jobcenter.state(second)
+    kreis.clock.move(hours=1)
+    await deliver_once(kreis.gateway, adapters)
+
+    assert (broken, too_early) == (["handing_over", "published", "handing_over"], "published")
+    assert [await jobcenter.state(one) for one in (first, second)] == ["delivered", "delivered"]
+
+
+async def test_child_protection_overtakes(kreis: Kreis) -> None:
+    """A KINDERSCHUTZ waits behind nothing but its like, and is handed over before all that came earlier."""
+    cases = await waiting(kreis, SOZIALAMT, cases=1, each=3)
+    [(first, second, third)] = cases.values()
+    async with kreis.gateway.db.writing() as connection:
+        await connection.execute(
+            text("UPDATE transfers SET purpose = 'KINDERSCHUTZ' WHERE id IN (:second, :third)"),
+            {"second": second, "third": third},
+        )
+        await connection.execute(text("UPDATE transfers SET state = 'dead' WHERE id = :first"), {"first": first})
+    queue = Queue(recipient=SOZIALAMT)
+    async with kreis.gateway.db.reading() as connection:
+        due = await repository.next_ids(connection, kreis.clock(), queue, (), 10)
+    async with kreis.gateway.db.writing() as connection:
+        await connection.execute(text("UPDATE transfers SET state = 'published'"))
+    async with kreis.gateway.db.reading() as connection:
+        after = await repository.next_ids(connection, kreis.clock(), queue, (), 10)
+
+    assert due == [second]
+    assert after == [second, first]
+
+
+async def test_slow_office_keeps_its_lease(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a channel is slow the lease is prolonged, and nobody else brings the same."""
+    await waiting(kreis, OFFICE, cases=1, each=1)
+    monkeypatch.setattr("broker.delivery.worker.RENEWALS", kreis.gateway.settings.lease_seconds * 20)
+    [adapter] = [a for name, a in (await adapters_of(kreis.gateway)).items() if name == FOLDER_AGENCY]
+    brought: list[str] = []
+    inner = type(adapter).deliver
+
+    def slowly(self: object, delivery: object) -> object:
+        brought.append("once")
+        kreis.clock.move(seconds=kreis.gateway.settings.lease_seconds - 1)
+        for _ in range(100):
+            time.sleep(0.01)
+        return inner(self, delivery)
+
+    monkeypatch.setattr(type(adapter), "deliver", slowly)
+    one = asyncio.create_task(deliver_once(kreis.gateway, {FOLDER_AGENCY: adapter}))
+    await asyncio.sleep(0.5)
+    kreis.clock.move(seconds=2)
+    other = await deliver_once(kreis.gateway, {FOLDER_AGENCY: adapter})
+    await one
+
+    assert (brought, other) == (["once"], 0)
