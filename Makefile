@@ -7,6 +7,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KAFKA := build/kafka/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PIP_TOOLS := pip-tools==7.6.2
@@ -20,7 +21,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## make .venv from the hashed lock, with the command .venv/bin/amtsbruecke
+install: $(STAMP) $(KAFKA) ## make .venv from the hashed lock, with the command .venv/bin/amtsbruecke; Kafka's jars for the tests
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \
@@ -37,13 +38,22 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
-run: install ## the gateway with the demonstration; DEMO=0 starts it empty
+# The tests start Apache Kafka from these jars; without Java or Maven everything else works, and `make test` says so.
+$(KAFKA): pom.xml
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \
+		echo "no Java 17 or no Maven here: the tests with Apache Kafka will be skipped (install openjdk-17-jre-headless and maven)"; \
+	elif mvn --quiet --batch-mode -Dstyle.color=never dependency:copy-dependencies; then touch $@; \
+	else echo "Maven did not bring Apache Kafka's jars: the tests with Apache Kafka will be skipped"; \
+	fi
+
+run: $(STAMP) ## the gateway with the demonstration; DEMO=0 starts it empty
 	$(BIN)/amtsbruecke run $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo) $(ARGS)
 
 test: install ## the tests, on all cores; ARGS="-k consent" picks some
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-check: install ## lint, format, types, and which package may import which
+check: $(STAMP) ## lint, format, types, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

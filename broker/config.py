@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KafkaSecurity = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
 class Settings(BaseSettings):
@@ -38,6 +41,36 @@ class Settings(BaseSettings):
     retry_longest_seconds: float = Field(default=3600, gt=0, description="bound of the growing pauses between attempts")
     retry_attempts: int = Field(default=12, ge=1, description="after so many failed attempts a transfer lies dead")
     deliver_seconds: float = Field(default=1.0, gt=0, description="how often channels are looked at")
+    kafka_bootstrap: str = Field(default="", description="Apache Kafka, `host:port,host:port`; empty: embedded topics")
+    kafka_security: KafkaSecurity = Field(default="PLAINTEXT", description="how the brokers are spoken to")
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        default="SCRAM-SHA-512", description="how the name is shown, with SASL_…"
+    )
+    kafka_user: str = Field(default="", description="name of this service at the brokers, with SASL_…")
+    kafka_password_file: Path | None = Field(default=None, description="file with its password, with SASL_…")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="PEM file of the brokers' authority; empty: the system's"
+    )
+    kafka_cert_file: Path | None = Field(default=None, description="PEM file of this service's own certificate")
+    kafka_key_file: Path | None = Field(default=None, description="PEM file of that certificate's key")
+    kafka_topic_prefix: str = Field(
+        default="", pattern=r"^[a-zA-Z0-9._-]{0,40}$", description="stands before the names of all topics, e.g. `test.`"
+    )
+    kafka_group_prefix: str = Field(
+        default="amtsbruecke-",
+        pattern=r"^[a-zA-Z0-9._-]{1,60}$",
+        description="stands before the names of consumer groups and transactional ids",
+    )
+    kafka_member: str = Field(
+        default="",
+        pattern=r"^[a-zA-Z0-9._-]{0,60}$",
+        description="this process's own name in its group, kept over restarts; empty: a new one each time",
+    )
+    kafka_record_bytes: int = Field(
+        default=2_097_152,
+        ge=1_114_112,
+        description="largest record; a message may have 1 MiB and its seal comes on top",
+    )
     batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
     log_origin: str = Field(
         default="amtsbruecke/audit",
@@ -49,6 +82,15 @@ class Settings(BaseSettings):
     promise_seconds: int = Field(default=60, ge=10, description="by when an entry is in a checkpoint, as promised")
     unsealed_seconds: int = Field(default=60, ge=1, description="older unsealed evidence stops new transfers")
     unsealed_urgent_seconds: int = Field(default=900, ge=1, description="the same for kinderschutz")
+
+    @model_validator(mode="after")
+    def _name_and_password_with_sasl(self) -> Self:
+        if self.kafka_security.startswith("SASL") and not (self.kafka_user and self.kafka_password_file):
+            raise ValueError(
+                f"kafka_security={self.kafka_security} braucht AMTSBRUECKE_KAFKA_USER und "
+                "AMTSBRUECKE_KAFKA_PASSWORD_FILE (Datei mit dem Passwort)"
+            )
+        return self
 
     @property
     def database(self) -> str:

@@ -17,6 +17,7 @@ from broker.keys import load_keys
 from broker.migrations import upgrade
 from broker.transport.base import Transport
 from broker.transport.embedded import EmbeddedTransport
+from broker.transport.kafka import KafkaTransport
 from consent.catalogue import load_catalogue
 
 HALT_SECONDS = 8
@@ -37,7 +38,9 @@ async def open_gateway(settings: Settings | None = None, clock: Clock = system_c
 
 
 def transport_of(gateway: Gateway) -> Transport:
-    """Return the transport that the settings ask for."""
+    """Return the transport that the settings ask for: Apache Kafka where they name it."""
+    if gateway.settings.kafka_bootstrap:
+        return KafkaTransport(gateway.settings)
     return EmbeddedTransport(gateway.db, gateway.topic_filled)
 
 

@@ -36,7 +36,9 @@ async def publish_due(gateway: Gateway, transport: Transport, relay: str) -> int
     if not records:
         return 0
     with station("published"):
-        await transport.publish(records)
+        outlet = await transport.outlet(0)
+        await outlet.publish(records)
+        await outlet.close()
     now = gateway.clock()
     ids = [r.record_id for r in records]
     async with gateway.db.writing() as connection:

@@ -26,21 +26,10 @@ class EmbeddedTransport:
         self._db = db
         self._filled = filled
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Write the records in one commit; one that is there already is passed over."""
-        rows = [
-            {
-                "record_id": r.record_id,
-                "topic": r.topic,
-                "key": r.key,
-                "headers": dict(r.headers),
-                "value": r.value,
-            }
-            for r in records
-        ]
-        async with self._db.writing() as connection:
-            await insert_ignore(connection, EmbeddedRecord, rows)
-        self._filled.notify()
+    async def outlet(self, partition: int) -> EmbeddedOutlet:
+        """Open the topics for writing. Nothing fences here: a record that is published twice stands once."""
+        del partition
+        return EmbeddedOutlet(self._db, self._filled)
 
     def subscribe(self, topics: Sequence[str], group: str) -> EmbeddedSubscription:
         """Return a reader."""
@@ -61,6 +50,34 @@ class EmbeddedTransport:
         async with self._db.writing() as connection:
             statement = delete(EmbeddedRecord).where(EmbeddedRecord.position.in_(done))
             return (await connection.execute(statement)).rowcount
+
+    async def close(self) -> None:
+        """Release nothing: the database is the gateway's."""
+
+
+class EmbeddedOutlet:
+    """Implements `broker.transport.base.Outlet`."""
+
+    def __init__(self, db: Database, filled: Signal) -> None:
+        """Share the database; `filled` wakes readers in this process."""
+        self._db = db
+        self._filled = filled
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Write the records in one commit; one that is there already is passed over."""
+        rows = [
+            {
+                "record_id": r.record_id,
+                "topic": r.topic,
+                "key": r.key,
+                "headers": dict(r.headers),
+                "value": r.value,
+            }
+            for r in records
+        ]
+        async with self._db.writing() as connection:
+            await insert_ignore(connection, EmbeddedRecord, rows)
+        self._filled.notify()
 
     async def close(self) -> None:
         """Release nothing: the database is the gateway's."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import httpx
 import pytest
 from sqlalchemy import event, text
 
 from broker.outbox.relay import publish_due
-from broker.transport.base import Record, TransportUnavailable
+from broker.transport.base import Outlet, TransportUnavailable
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
 
 
 class Away:
     """A transport that is not there: a stand-in for a broker that does not answer."""
 
-    async def publish(self, _: Sequence[Record]) -> None:
-        """Take nothing."""
-        raise TransportUnavailable("nobody answers")
+    async def outlet(self, _: int) -> Outlet:
+        """Open nothing."""
+        raise TransportUnavailable
 
 
 async def through(kreis: Kreis, jobcenter: Office, sozialamt: Office, transfer: str) -> None:

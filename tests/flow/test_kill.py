@@ -25,7 +25,7 @@ SUBMIT = [
 RELAY = [
     ("relay", "broker.outbox.relay:claim_due", "after"),
     ("relay", "broker.outbox.relay:_claim", "after"),
-    ("relay", "broker.transport.embedded:EmbeddedTransport.publish", "after"),
+    ("relay", "broker.transport.embedded:EmbeddedOutlet.publish", "after"),
     ("relay", "broker.outbox.relay:note_published", "after"),
     ("relay", "broker.outbox.relay:advance", "after"),
 ]

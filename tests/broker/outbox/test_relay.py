@@ -13,7 +13,7 @@ from broker.app import running
 from broker.outbox import relay
 from broker.outbox.relay import publish_due, run
 from broker.transport.base import Record, Transport, TransportUnavailable
-from broker.transport.embedded import EmbeddedTransport
+from broker.transport.embedded import EmbeddedOutlet, EmbeddedTransport
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
 from tests.world import eventually, rows
 
@@ -27,11 +27,25 @@ class UnavailableTransport(EmbeddedTransport):
         self.refusals = refusals
         self.keeps = keeps
 
+    async def outlet(self, partition: int) -> UnavailableOutlet:
+        """Open an outlet that counts the refusals down."""
+        del partition
+        return UnavailableOutlet(self)
+
+
+class UnavailableOutlet(EmbeddedOutlet):
+    """An outlet of it."""
+
+    def __init__(self, transport: UnavailableTransport) -> None:
+        """Share the transport's count."""
+        super().__init__(transport._db, transport._filled)
+        self._transport = transport
+
     async def publish(self, records: Sequence[Record]) -> None:
         """Refuse while refusals are left."""
-        if self.refusals:
-            self.refusals -= 1
-            if self.keeps:
+        if self._transport.refusals:
+            self._transport.refusals -= 1
+            if self._transport.keeps:
                 await super().publish(records)
             raise TransportUnavailable
         await super().publish(records)

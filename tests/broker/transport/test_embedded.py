@@ -13,7 +13,7 @@ from broker.db import Base, Database
 from broker.gateway import Signal
 from broker.transport.base import Transport
 from broker.transport.embedded import EmbeddedTransport
-from tests.broker.transport.contract import TOPIC, TransportContract, ids, record
+from tests.broker.transport.contract import TOPIC, TransportContract, fetched, ids, publish, read, reader, record
 
 
 @pytest.fixture
@@ -38,33 +38,32 @@ class TestEmbeddedTransport(TransportContract):
     async def test_publishing_again_stands_once(self, transport: Transport) -> None:
         """A relay that died before noting publishes again; the record stands once."""
         same = record()
-        await transport.publish([same])
-        await transport.publish([same, record()])
+        await publish(transport, [same])
+        await publish(transport, [same, record()])
 
-        assert len(await transport.subscribe([TOPIC], "g").fetch(1)) == 2
+        assert len(await read(transport, 2)) == 2
 
     async def test_survives_a_restart(self, transport: Transport, database: Database) -> None:
         """What was published is there for a transport that is opened anew."""
         sent = record()
-        await transport.publish([sent])
+        await publish(transport, [sent])
         anew = EmbeddedTransport(database, Signal())
 
-        assert ids(list(await anew.subscribe([TOPIC], "g").fetch(1))) == [sent.record_id]
+        assert ids(await read(anew, 1)) == [sent.record_id]
 
     async def test_wakes_a_waiting_reader(self, transport: Transport) -> None:
         """A reader of this process is woken by publishing, well before it would look by itself."""
         reading = asyncio.ensure_future(transport.subscribe([TOPIC], "g").fetch(30))
         await asyncio.sleep(0.05)
-        await transport.publish([record()])
+        await publish(transport, [record()])
 
         assert len(await asyncio.wait_for(reading, 0.4)) == 1
 
     async def test_forgets_what_all_groups_have_read(self, transport: Transport, database: Database) -> None:
         """Records that every group has read are deleted, the others stay."""
-        await transport.publish([record(), record()])
-        reader = transport.subscribe([TOPIC], "g")
-        read = list(await reader.fetch(1))
-        await reader.commit(read[:1])
+        await publish(transport, [record(), record()])
+        async with reader(transport) as subscription:
+            await subscription.commit((await fetched(subscription, 2))[:1])
         gone = await transport.keep_house()
         async with database.reading() as connection:
             left = await connection.scalar(text("SELECT count(*) FROM embedded_records"))

@@ -1,0 +1,1 @@
+"""Servers that tests need: found, started for one run, and never left running."""

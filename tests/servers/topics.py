@@ -1,0 +1,43 @@
+"""Topics on the Kafka of the run, under a prefix that is one test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from broker.config import Settings
+from tests.servers.kafka import MISSING, ServerMissing, kafka_is_to_be_had, shared_kafka
+
+
+def kafka_or_skip(*, jars_alone: bool = False) -> None:
+    """Skip the test with one loud line where there is no Kafka; with ``CI=true`` fail it."""
+    try:
+        found = kafka_is_to_be_had(jars_alone=jars_alone)
+    except ServerMissing as exc:
+        pytest.fail(str(exc), pytrace=False)
+    if not found:
+        pytest.skip(MISSING)
+
+
+async def kafka_settings() -> dict[str, str]:
+    """Return the settings for the run's Kafka, with prefixes that nobody else has."""
+    kafka_or_skip()
+    mark = f"t{uuid4().hex[:12]}"
+    address = await asyncio.to_thread(shared_kafka)
+    return {"kafka_bootstrap": address, "kafka_topic_prefix": f"{mark}.", "kafka_group_prefix": f"{mark}-"}
+
+
+async def make_topics(settings: Settings, topics: Iterable[str], partitions: int = 2) -> None:
+    """Make topics without copies, as one broker can."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        made = [NewTopic(settings.kafka_topic_prefix + topic, partitions, 1) for topic in topics]
+        answer = await admin.create_topics(made)
+        assert {code for _, code, _ in answer.topic_errors} == {0}, answer
+    finally:
+        await admin.close()
