@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -25,7 +25,7 @@ from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.directory.api import agencies_router
 from broker.gateway import Gateway
-from broker.health import Readiness, checks_of
+from broker.health import Readiness, checks_of, sealing_check
 from broker.health import router as health_router
 from broker.language import router as language_router
 from broker.observed import Observed
@@ -41,6 +41,7 @@ from broker.transfers.service import submit_batch
 from broker.transport.base import Transport, TransportUnavailable
 
 HOUSEKEEPING_SECONDS = 30.0
+ROLES_END_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +58,13 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await keep_catalogue(gateway)
-        async with running(embedded_roles(gateway, transport) if roles else []):
+        async with running(embedded_roles(gateway, transport) if roles else [], gateway):
             yield
 
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.gateway = gateway
     app.state.transport = transport
-    app.state.readiness = Readiness(checks_of(gateway))
+    app.state.readiness = Readiness([*checks_of(gateway), sealing_check(gateway, warns=True)])
     app.state.batcher = Batcher(partial(submit_batch, gateway), gateway.settings.batch_size)
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
@@ -120,30 +121,46 @@ async def deliver(gateway: Gateway, transport: Transport) -> None:
 
 
 async def keep_house(gateway: Gateway, transport: Transport) -> None:
-    """Forget what everybody has read, and shred what was deleted, until cancelled."""
-    while True:
+    """Forget what everybody has read, and shred what was deleted, until told to halt, or cancelled."""
+    while not gateway.halt.requested:
         gateway.pulse.beat("housekeeping")
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await gateway.halt.pause(HOUSEKEEPING_SECONDS)
         with suppress(TransportUnavailable, SQLAlchemyError):
             await transport.keep_house()
             await gateway.db.shred()
 
 
 @asynccontextmanager
-async def running(roles: list[Awaitable[None]]) -> AsyncIterator[None]:
-    """Run roles as tasks while the body runs; stop them at its end."""
+async def running(roles: list[Awaitable[None]], gateway: Gateway | None = None) -> AsyncIterator[None]:
+    """Run roles as tasks while the body runs; stop them at its end.
+
+    With a `gateway`: one that ends by itself ends the process, and where that is to halt they may end by themselves.
+    """
     tasks = [asyncio.ensure_future(role) for role in roles]
-    for task in tasks:
-        task.add_done_callback(_say_if_failed)
+    if gateway is not None:
+        for task in tasks:
+            task.add_done_callback(partial(halt_where_ended, gateway))
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await let_end(tasks, ROLES_END_SECONDS if gateway and gateway.halt.requested else 0)
 
 
-def _say_if_failed(task: asyncio.Future[None]) -> None:
-    """Say loudly when a role ends by itself: it should not."""
-    if not task.cancelled() and (fault := task.exception()) is not None:
-        log.critical("a role has stopped", extra={"error": type(fault).__name__})
+def halt_where_ended(gateway: Gateway, task: asyncio.Future[None]) -> None:
+    """End the process where a role ended that should have gone on: whoever runs the data centre starts it again."""
+    if task.cancelled() or gateway.halt.requested:
+        return
+    fault = type(task.exception()).__name__ if task.exception() else "EndedByItself"
+    log.critical("a role has stopped", extra={"error": fault})
+    gateway.stop(fault)
+
+
+async def let_end(tasks: Sequence[asyncio.Future[None]], seconds: float) -> None:
+    """Let tasks end by themselves for some time, then cancel them. Nothing is lost: claims and leases run out."""
+    if tasks and seconds:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        if late:
+            log.warning("lets go of what it holds", extra={"count": len(late)})
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

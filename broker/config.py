@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         description="address under which clients see this gateway; by default host and port",
     )
     embedded_roles: bool = Field(default=True, description="run relay and delivery inside `serve`")
+    workers: int = Field(default=1, ge=1, le=64, description="processes of `serve` on one port; PostgreSQL only")
     token_seconds: int = Field(default=300, ge=10, le=3600, description="life of an access token")
     lease_seconds: int = Field(default=120, ge=1, description="how long a message of the inbox is leased")
     long_poll_seconds: int = Field(default=30, ge=0, le=60, description="longest wait of GET /v1/inbox")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import JSON, Connection, DateTime, MetaData, event
+from sqlalchemy import JSON, Connection, DateTime, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -93,6 +93,12 @@ class Database:
             await connection.execution_options(**{WRITES: True})
             async with connection.begin():
                 yield connection
+
+    async def version(self) -> str | None:
+        """Return the version of the tables (the last migration); None where there are none yet."""
+        async with self.reading() as connection:
+            there = await connection.run_sync(lambda sync: sync.dialect.has_table(sync, "alembic_version"))
+            return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
 
     async def shred(self) -> None:
         """Take what was deleted out of SQLite's write-ahead file too, where old pages would stay readable.

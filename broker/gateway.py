@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import SystemRandom
 from time import monotonic
@@ -57,6 +58,35 @@ class Pulse:
         return {loop: now - at for loop, at in self._beats.items()}
 
 
+class Halt:
+    """Told once that this process is to end: loops take nothing new, finish what they hold, and return."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.fault: str | None = None
+        """Type of the error by which a role ended that should have gone on; None: the end was asked for."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether the process is to end."""
+        return self._event.is_set()
+
+    def request(self, fault: str | None = None) -> None:
+        """Ask for the end; the first fault is kept."""
+        self.fault = self.fault or fault
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until the process is to end."""
+        await self._event.wait()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait some seconds, or until the process is to end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Settings, clock, database, keys, the law and chance; and the signals between the roles of one process."""
@@ -71,6 +101,13 @@ class Gateway:
     topic_filled: Signal = field(default_factory=Signal)
     inbox_filled: Signal = field(default_factory=Signal)
     pulse: Pulse = field(default_factory=Pulse)
+    halt: Halt = field(default_factory=Halt)
+
+    def stop(self, fault: str | None = None) -> None:
+        """Ask all loops of this process to end, and wake those that wait. `fault`: the type of what went wrong."""
+        self.halt.request(fault)
+        for signal in (self.outbox_filled, self.topic_filled, self.inbox_filled):
+            signal.notify()
 
 
 def gateway(request: Request) -> Gateway:

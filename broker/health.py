@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, select, text
 
+from broker.audit.freshness import sealing
 from broker.clock import timestamp
 from broker.gateway import Gateway, gateway
 from broker.migrations import newest
@@ -80,11 +81,16 @@ Probe = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A named check. `otherwise` is the reason code of a fault or a time-out that it does not name itself."""
+    """A named check. `otherwise` is the reason code of a fault or a time-out that it does not name itself.
+
+    A check that only `warns` is shown and leaves the process ready: taking a gateway from its load balancer because
+    sealing is behind would refuse withdrawals and quittungen too, which must never be refused for that.
+    """
 
     name: str
     probe: Probe
     otherwise: str
+    warns: bool = False
 
 
 async def failure(check: Check) -> str | None:
@@ -105,6 +111,7 @@ class Readiness:
     def __init__(self, checks: Sequence[Check]) -> None:
         """Take the checks in the order in which they are shown."""
         self._checks = tuple(checks)
+        self.warning = frozenset(check.name for check in checks if check.warns)
         self._lock = asyncio.Lock()
         self._good: tuple[float, dict[str, str | None]] | None = None
 
@@ -120,11 +127,12 @@ class Readiness:
 
 
 def checks_of(shared: Gateway) -> list[Check]:
-    """Return the checks that every role has: database, its version, clock, keys, loops."""
+    """Return the checks that every role has: database, its version, clock, keys, loops, and that it is not ending."""
     return [
         Check("database", lambda: database_reached(shared), "database-unreachable"),
         Check("version", lambda: database_current(shared), "database-unreachable"),
         Check("clock", lambda: clock_right(shared), "database-unreachable"),
+        Check("process", lambda: not_stopping(shared), "stopping"),
         Check("keys", lambda: keys_loaded(shared), "keys-missing"),
         Check("loops", lambda: loops_alive(shared), "role-silent"),
     ]
@@ -139,15 +147,8 @@ async def database_reached(shared: Gateway) -> None:
 async def database_current(shared: Gateway) -> None:
     """Compare the version of the database with the one this code wants."""
     wanted = await asyncio.to_thread(newest)
-    if await database_version(shared) != wanted:
+    if await shared.db.version() != wanted:
         raise NotReady("database-version")
-
-
-async def database_version(shared: Gateway) -> str | None:
-    """Return the version of the database; None where it has no tables yet."""
-    async with shared.db.reading() as connection:
-        there = await connection.run_sync(lambda sync: sync.dialect.has_table(sync, "alembic_version"))
-        return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
 
 
 async def clock_offset(shared: Gateway) -> float:
@@ -172,11 +173,29 @@ def transport_check(transport: Transport) -> list[Check]:
     return [Check("transport", transport.ping, "transport-unreachable")] if isinstance(transport, Pinged) else []
 
 
+def sealing_check(shared: Gateway, *, warns: bool) -> Check:
+    """Return the check that sealing is not behind; it `warns` where the process has other work too."""
+    return Check("sealing", lambda: sealing_near(shared), "database-unreachable", warns)
+
+
+async def sealing_near(shared: Gateway) -> None:
+    """Look whether the oldest entry without a checkpoint is younger than what stops new transfers."""
+    found = await sealing(shared)
+    if found.age(shared.clock()).total_seconds() > shared.settings.unsealed_seconds:
+        raise NotReady("sealing-behind")
+
+
 async def keys_loaded(shared: Gateway) -> None:
     """Look whether there is a key for each purpose."""
     keys = shared.keys
     if not (keys.pseudonym and keys.sealing and keys.signing and keys.tokens):
         raise NotReady("keys-missing")
+
+
+async def not_stopping(shared: Gateway) -> None:
+    """Look whether the process is to end."""
+    if shared.halt.requested:
+        raise NotReady("stopping")
 
 
 async def loops_alive(shared: Gateway) -> None:
@@ -185,16 +204,21 @@ async def loops_alive(shared: Gateway) -> None:
         raise NotReady("role-silent")
 
 
-def report(seen: Mapping[str, str | None], at: str) -> JSONResponse:
-    """Answer 200 where all is well, 503 with the reasons where not."""
-    reasons = [
-        {"check": name, "code": code, "text": REASONS[code][0], "text_en": REASONS[code][1]}
-        for name, code in seen.items()
-        if code is not None
-    ]
+async def report(readiness: Readiness, at: str) -> JSONResponse:
+    """Answer 200 where the process is ready, 503 where not, with the reasons and the warnings."""
+    seen = await readiness.look()
+    failed = {name: code for name, code in seen.items() if code is not None}
+    reasons = [_told(name, code) for name, code in failed.items() if name not in readiness.warning]
+    warnings = [_told(name, code) for name, code in failed.items() if name in readiness.warning]
     body: dict[str, Any] = {"status": "not-ready" if reasons else "ready", "at": at}
     body |= {"checks": {name: code or "ok" for name, code in seen.items()}}
-    return JSONResponse(body | ({"reasons": reasons} if reasons else {}), status_code=503 if reasons else 200)
+    body |= {name: found for name, found in (("reasons", reasons), ("warnings", warnings)) if found}
+    return JSONResponse(body, status_code=503 if reasons else 200)
+
+
+def _told(name: str, code: str) -> dict[str, str]:
+    german, english = REASONS[code]
+    return {"check": name, "code": code, "text": german, "text_en": english}
 
 
 @router.get("/livez", include_in_schema=False)
@@ -207,4 +231,4 @@ async def livez() -> dict[str, str]:
 async def readyz(request: Request, shared: Annotated[Gateway, Depends(gateway)]) -> JSONResponse:
     """Say whether requests can be served, and if not, why."""
     readiness: Readiness = request.app.state.readiness
-    return report(await readiness.look(), timestamp(shared.clock()))
+    return await report(readiness, timestamp(shared.clock()))

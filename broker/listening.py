@@ -8,6 +8,10 @@ import socket
 LAST_PORT = 65535
 
 
+NOT_STARTED = 78
+"""Exit status of what cannot start as it is configured (``EX_CONFIG``): to start it again does not help."""
+
+
 class CannotStart(Exception):
     """The service cannot start here. The text is German and says what to do."""
 

@@ -108,13 +108,6 @@ _LAG: Final = Gauge(
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
-_SEALING: Final = Gauge(
-    "amtsbruecke_sealing_age_seconds",
-    "Age of the oldest entry of the evidence that stands in no checkpoint yet.",
-    multiprocess_mode="livemax",
-    registry=REGISTRY,
-)
-
 _STATION = {name: _STATION_SECONDS.labels(name) for name in STATIONS}
 _STATE = {name: _STATES.labels(name) for name in STATES}
 _OUTCOME = {name: _SUBMISSIONS.labels(name) for name in OUTCOMES}
@@ -194,11 +187,6 @@ def delivery_retry() -> None:
 def consumer_lag(agency: str, records: int) -> None:
     """Say how many records of an agency's topic are not read yet."""
     _LAG.labels(agency).set(records)
-
-
-def sealing_age(seconds: float) -> None:
-    """Say how old the oldest entry of the evidence is that no checkpoint covers."""
-    _SEALING.set(seconds)
 
 
 class station:  # noqa: N801 - reads as the word it is: ``with station("decided"):``

@@ -1,15 +1,22 @@
-"""Every request is counted, timed, and bound to a trace; pure ASGI, outside of all else."""
+"""Every request is counted, timed, bound to a trace, and leaves one line in the log; pure ASGI, outside of all else."""
 
 from __future__ import annotations
 
+import logging
 from time import perf_counter
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker import metrics
+from broker.telemetry import CURRENT, trace_of
+
+#: One line for each request: method, template of the route, status, milliseconds; no address, no client, no person.
+access = logging.getLogger("broker.access")
 
 FAILED = 500
+ASKED_BY_MACHINES = frozenset({"/livez", "/readyz"})
+"""Answered every few seconds; their lines are for debugging."""
 
 
 class Observed:
@@ -32,11 +39,29 @@ class Observed:
                 status = message["status"]
             await send(message)
 
+        # Never reset: the handler of errors lies outside of this, and each request has a context of its own.
+        CURRENT.set(trace_of(_traceparent(scope)))
         metrics.request_began()
         try:
             await self.app(scope, receive, sending)
         finally:
-            metrics.request_ended(scope["method"], template(scope), status, perf_counter() - began)
+            seconds, route = perf_counter() - began, template(scope)
+            metrics.request_ended(scope["method"], route, status, seconds)
+            _say(scope["method"], route, status, seconds)
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """Return the header where it came exactly once."""
+    found = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def _say(method: str, route: str, status: int, seconds: float) -> None:
+    level = logging.DEBUG if route in ASKED_BY_MACHINES else logging.INFO
+    if access.isEnabledFor(level):
+        known = method if method in metrics.METHODS else metrics.OTHER
+        line = {"method": known, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        access.log(level, "request", extra=line)
 
 
 def template(scope: Scope) -> str:

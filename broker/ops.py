@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker import metrics
+from broker.audit.freshness import sealing
 from broker.clock import timestamp
 from broker.gateway import Gateway
 from broker.health import Check, Readiness, clock_offset, report
@@ -42,6 +43,8 @@ class Seen:
     checks: Mapping[str, str | None] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
     offset: float | None = None
+    unsealed: float | None = None
+    """Age of the oldest entry that no checkpoint covers."""
     counts: Mapping[tuple[str, str], int] | None = None
     """(state, agency) → transfers that are in it."""
     oldest: datetime | None = None
@@ -71,9 +74,10 @@ class Figures(Collector):
     async def _read(self) -> None:
         try:
             self.seen.offset = await clock_offset(self._gateway)
+            self.seen.unsealed = (await sealing(self._gateway)).age(self._gateway.clock()).total_seconds()
             await self._count()
         except (SQLAlchemyError, OSError):
-            self.seen.offset = self.seen.counts = None
+            self.seen.offset = self.seen.unsealed = self.seen.counts = None
 
     async def _count(self) -> None:
         """Count the open transfers in one query over the index of states; it grows with what waits, not with all."""
@@ -102,25 +106,32 @@ class Figures(Collector):
             "loop",
             {loop: age for loop, age in self.seen.ages.items() if loop in metrics.LOOPS},
         )
-        offset = GaugeMetricFamily(
-            "amtsbruecke_clock_offset_seconds", "By how much this machine's clock is ahead of the database's."
+        yield _single(
+            "amtsbruecke_clock_offset_seconds",
+            "By how much this machine's clock is ahead of the database's.",
+            self.seen.offset,
         )
-        if self.seen.offset is not None:
-            offset.add_metric([], self.seen.offset)
-        yield offset
+        yield _single(
+            "amtsbruecke_sealing_age_seconds",
+            "Age of the oldest entry of the evidence that stands in no checkpoint yet.",
+            self.seen.unsealed,
+        )
         yield from self._waiting()
 
     def _waiting(self) -> Iterator[GaugeMetricFamily]:
-        outbox = GaugeMetricFamily("amtsbruecke_outbox_waiting", "Transfers that no relay has published yet.")
-        oldest = GaugeMetricFamily(
-            "amtsbruecke_outbox_oldest_seconds", "Age of the oldest transfer that no relay has published yet."
-        )
+        there = self.seen.counts is not None
         counts = self.seen.counts or {}
-        if self.seen.counts is not None:
-            outbox.add_metric([], sum(n for (state, _), n in counts.items() if state in IN_OUTBOX))
-            oldest.add_metric([], self._age(self.seen.oldest))
-        yield outbox
-        yield oldest
+        in_outbox = sum(n for (state, _), n in counts.items() if state in IN_OUTBOX)
+        yield _single(
+            "amtsbruecke_outbox_waiting",
+            "Transfers that no relay has published yet.",
+            float(in_outbox) if there else None,
+        )
+        yield _single(
+            "amtsbruecke_outbox_oldest_seconds",
+            "Age of the oldest transfer that no relay has published yet.",
+            self._age(self.seen.oldest) if there else None,
+        )
         for state, name, text in (
             (State.PUBLISHED, "amtsbruecke_deliveries_waiting", "Transfers that wait to be handed over, by agency."),
             (State.DEAD, "amtsbruecke_dead_letters", "Transfers that lie dead until somebody decides, by agency."),
@@ -130,6 +141,13 @@ class Figures(Collector):
 
     def _age(self, at: datetime | None) -> float:
         return 0.0 if at is None else max(0.0, (self._gateway.clock() - at).total_seconds())
+
+
+def _single(name: str, text: str, value: float | None) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text)
+    if value is not None:
+        family.add_metric([], value)
+    return family
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
@@ -149,7 +167,7 @@ def operations(gateway: Gateway, readiness: Readiness, registry: CollectorRegist
         return JSONResponse({"status": "alive"})
 
     async def readyz() -> Response:
-        return report(await readiness.look(), timestamp(gateway.clock()))
+        return await report(readiness, timestamp(gateway.clock()))
 
     async def show_metrics() -> Response:
         await figures.look()
@@ -178,7 +196,9 @@ class Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def observed_by_operations(gateway: Gateway, checks: Sequence[Check]) -> AsyncIterator[None]:
+async def observed_by_operations(
+    gateway: Gateway, checks: Sequence[Check], registry: CollectorRegistry = metrics.REGISTRY
+) -> AsyncIterator[None]:
     """Serve the operations port that the settings ask for while the body runs; port 0: none.
 
     Raises `CannotStart` where the port cannot be had.
@@ -187,7 +207,7 @@ async def observed_by_operations(gateway: Gateway, checks: Sequence[Check]) -> A
     if settings.ops_port == 0:
         yield
         return
-    app = operations(gateway, Readiness(checks))
+    app = operations(gateway, Readiness(checks), registry)
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
     with listen(settings.ops_host, settings.ops_port, "AMTSBRUECKE_OPS_") as listening:
         server = Quiet(config)

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from broker import metrics
 from broker.errors import ProblemError
+from broker.telemetry import CURRENT
 from schemas.errors import PayloadTooLarge, SchemaViolation, UnknownMessageType
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,8 @@ async def on_database(_: Request, exc: Exception) -> JSONResponse:
 
 async def on_anything(_: Request, exc: Exception) -> JSONResponse:
     """Answer a fault of ours: an id only. The log gets the type of the error, never its text."""
-    request_id = str(uuid4())
+    trace = CURRENT.get()
+    request_id = trace.id if trace else str(uuid4())
     log.error("internal error", extra={"request_id": request_id, "error": type(exc).__name__})
     return problem_response("internal-error", "Unerwarteter Fehler.", {"request_id": request_id})
 

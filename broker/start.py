@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.app import create_app
 from broker.clock import Clock, system_clock
@@ -14,27 +16,47 @@ from broker.config import Settings
 from broker.db import Database
 from broker.gateway import Gateway
 from broker.keys import load_keys
-from broker.migrations import upgrade
+from broker.listening import CannotStart
+from broker.migrations import newest, upgrade
 from broker.transport.base import Transport
 from broker.transport.embedded import EmbeddedTransport
 from broker.transport.kafka import KafkaTransport
 from consent.catalogue import load_catalogue
 
-HALT_SECONDS = 8
+HALT_SECONDS = 5
 
 
 @asynccontextmanager
 async def open_gateway(settings: Settings | None = None, clock: Clock = system_clock) -> AsyncIterator[Gateway]:
-    """Open database, keys and law. An embedded database is made, and brought to the newest shape, first."""
+    """Open database, keys and law. An embedded database is made, and brought to the newest shape, first.
+
+    Raises `CannotStart` where another database is not of the version that this code wants: it is never changed here.
+    """
     settings = settings or Settings()
     database = Database(settings.database)
     try:
         if database.is_sqlite:
             await asyncio.to_thread(upgrade, settings.database)
+        else:
+            await require_version(database)
         keys = await asyncio.to_thread(load_keys, settings.keys_dir)
         yield Gateway(settings, clock, database, keys, load_catalogue())
     finally:
         await database.close()
+
+
+async def require_version(database: Database) -> None:
+    """Look whether the database is of the version that this code wants. Raises `CannotStart`."""
+    wanted = await asyncio.to_thread(newest)
+    try:
+        there = await database.version()
+    except (SQLAlchemyError, OSError) as exc:
+        text = f"Die Datenbank antwortet nicht ({type(exc).__name__}). AMTSBRUECKE_DATABASE_URL und den Server prüfen."
+        raise CannotStart(text) from exc
+    if there != wanted:
+        state = f"den Stand {there}" if there else "noch keine Tabellen"
+        text = f"Die Datenbank hat {state}, dieses Programm braucht {wanted}. Zuerst ausführen: amtsbruecke db upgrade"
+        raise CannotStart(text)
 
 
 def transport_of(gateway: Gateway) -> Transport:
@@ -44,7 +66,34 @@ def transport_of(gateway: Gateway) -> Transport:
     return EmbeddedTransport(gateway.db, gateway.topic_filled)
 
 
-def server(gateway: Gateway) -> uvicorn.Server:
+class GatewayServer(uvicorn.Server):
+    """Serves until the gateway is to halt; its own signals (where it takes them) make the gateway halt."""
+
+    def __init__(self, gateway: Gateway, config: uvicorn.Config) -> None:
+        """Serve one gateway."""
+        super().__init__(config)
+        self._gateway = gateway
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let the loops end too: a long poll would hold its connection, a role its work."""
+        super().handle_exit(sig, frame)
+        self._gateway.stop()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say ten times a second whether to end."""
+        return await super().on_tick(counter) or self._gateway.halt.requested
+
+
+class QuietServer(GatewayServer):
+    """The same inside a process that takes the signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal."""
+        yield
+
+
+def server(gateway: Gateway, kind: type[GatewayServer] = GatewayServer) -> GatewayServer:
     """Return the HTTP server of a gateway, ready to serve."""
     settings = gateway.settings
     app = create_app(gateway, transport_of(gateway), roles=settings.embedded_roles)
@@ -57,4 +106,4 @@ def server(gateway: Gateway) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=HALT_SECONDS,
     )
-    return uvicorn.Server(config)
+    return kind(gateway, config)

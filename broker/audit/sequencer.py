@@ -7,7 +7,6 @@ and the signed checkpoint are stored in that one transaction; nobody gets a chec
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +17,8 @@ from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker import metrics
 from broker.audit import merkle, tree
 from broker.audit.checkpoint import NoCheckpointKey, is_own, sign
-from broker.audit.freshness import sealing
 from broker.audit.models import AuditPending, AuditSealer
 from broker.gateway import Gateway
 
@@ -167,15 +164,13 @@ class Sealer:
 
 
 async def run(gateway: Gateway) -> None:
-    """Seal until cancelled. Faults are waited out; a tree that was tampered with is never signed."""
+    """Seal until told to halt, or cancelled. Faults are waited out; a tree that was tampered with is never signed."""
     sealer = Sealer(gateway, str(uuid4()))
     try:
-        while True:
+        while not gateway.halt.requested:
             gateway.pulse.beat("sealing")
-            with suppress(SQLAlchemyError):
-                metrics.sealing_age((await sealing(gateway)).age(gateway.clock()).total_seconds())
             if await _seal_or_say_why_not(sealer) < BATCH:
-                await asyncio.sleep(gateway.settings.seal_seconds)
+                await gateway.halt.pause(gateway.settings.seal_seconds)
     finally:
         with suppress(SQLAlchemyError):
             await sealer.stop()

@@ -1,10 +1,10 @@
-"""The roles of the service: serve, relay, deliver, seal; and `run`, all of them on one machine."""
+"""The roles of the service, each a process of its own: serve, relay, deliver, seal."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable
+import socket
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -13,18 +13,22 @@ from broker.app import deliver
 from broker.audit import sequencer
 from broker.config import Settings
 from broker.gateway import Gateway
-from broker.health import checks_of, transport_check
-from broker.ops import observed_by_operations
+from broker.listening import CannotStart, listen
 from broker.outbox import relay
-from broker.start import open_gateway, server, transport_of
-from broker.telemetry import configure_logging
+from broker.process import SERVER_ENDS_SECONDS, Role, gateway_checks, run_process, sealer_checks
+from broker.start import QuietServer, server
 from broker.transport.base import Transport
+from broker.workers import Keeper, figures_folder, tied_to_keeper, worker_command
 from schemas.xml import warm_up
 
 OpsPort = Annotated[
     int | None, typer.Option(help="Port für /livez, /readyz und /metrics, auf 127.0.0.1; 0: keiner (Vorgabe).")
 ]
-Role = Callable[[Gateway, Transport], Awaitable[None]]
+
+
+def settings_with(**given: Any) -> Settings:  # noqa: ANN401 - values of any setting
+    """Return the settings of the environment, with those that the command line gives."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def serve(
@@ -34,69 +38,76 @@ def serve(
         bool | None,
         typer.Option("--roles/--no-roles", help="Relay, Zustellung und Siegel im selben Prozess."),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="So viele Prozesse teilen sich den Port (nur mit PostgreSQL).")
+    ] = None,
     ops_port: OpsPort = None,
+    socket_number: Annotated[
+        int | None, typer.Option("--socket", hidden=True, help="Vom Halter der Arbeitsprozesse.")
+    ] = None,
 ) -> None:
-    """Die HTTP-Schnittstelle führen."""
-    configure_logging()
-    asyncio.run(_serve(_settings(host=host, port=port, embedded_roles=roles, ops_port=ops_port)))
+    """Die HTTP-Schnittstelle führen (Stationen 1 bis 5).
+
+    SIGTERM beendet geordnet in höchstens zehn Sekunden, ein zweites sofort. Ausgangswert 70: eine Rolle ist von selbst
+    geendet, neu starten; 78: so kann nicht gestartet werden, der Text sagt, warum.
+    """
+    settings = settings_with(host=host, port=port, embedded_roles=roles, ops_port=ops_port, workers=workers)
+    if socket_number is not None:
+        role: Role = partial(_serve_for_keeper, socket_number)
+        settings = settings.model_copy(update={"ops_port": 0})
+        run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
+    elif settings.workers == 1:
+        run_process("serve", settings, _serve, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
+    else:
+        _serve_by_workers(settings)
 
 
-def _settings(**given: Any) -> Settings:  # noqa: ANN401 - values of any setting
-    """Return the settings of the environment, with those that the command line gives."""
-    return Settings(**{name: value for name, value in given.items() if value is not None})
-
-
-async def _serve(settings: Settings) -> None:
-    async with open_gateway(settings) as gateway, observed_by_operations(gateway, checks_of(gateway)):
+async def _serve(gateway: Gateway, _: Transport) -> None:
+    with listen(gateway.settings.host, gateway.settings.port) as listening:
         await asyncio.to_thread(warm_up)
-        await server(gateway).serve()
+        await server(gateway, QuietServer).serve(sockets=[listening])
+
+
+async def _serve_for_keeper(number: int, gateway: Gateway, _: Transport) -> None:
+    with socket.socket(fileno=number) as listening:
+        await asyncio.to_thread(warm_up)
+        await tied_to_keeper(gateway, server(gateway, QuietServer), listening)
+
+
+def _serve_by_workers(settings: Settings) -> None:
+    """Keep several workers. Raises `CannotStart` where they could not share the work."""
+    if settings.database.startswith("sqlite"):
+        raise CannotStart(
+            "--workers braucht PostgreSQL: SQLite hat einen Schreiber zur Zeit, mehrere Prozesse brächten nichts. "
+            "AMTSBRUECKE_DATABASE_URL setzen oder --workers weglassen."
+        )
+    if settings.embedded_roles:
+        raise CannotStart(
+            "--workers führt Relay, Zustellung und Siegel nicht mit. --no-roles nennen "
+            "(AMTSBRUECKE_EMBEDDED_ROLES=false), und `amtsbruecke relay`, `deliver` und `seal` für sich starten."
+        )
+    options = ["--host", settings.host, "--port", str(settings.port)]
+    with figures_folder() as (folder, registry), listen(settings.host, settings.port) as listening:
+        keeper = Keeper(worker_command(*options), settings.workers, listening, folder)
+        ends = SERVER_ENDS_SECONDS
+        run_process("serve", settings, keeper.run, checks=keeper.checks, ends_within=ends, figures=registry)
 
 
 def run_relay(ops_port: OpsPort = None) -> None:
-    """Die Ausgangsablage auf die Topics bringen (Station 6)."""
-    _run_role(relay.run, ops_port)
+    """Die Ausgangsablage auf die Topics bringen (Station 6). Mehrere zugleich teilen sich die Arbeit."""
+    run_process("relay", settings_with(ops_port=ops_port), relay.run)
 
 
 def run_deliver(ops_port: OpsPort = None) -> None:
     """Die Topics lesen und zustellen: Eingang und Ordner (Station 7)."""
-    _run_role(deliver, ops_port)
+    run_process("deliver", settings_with(ops_port=ops_port), deliver)
 
 
 def run_seal(ops_port: OpsPort = None) -> None:
-    """Das Protokoll siegeln: Hashbaum und signierte Prüfpunkte."""
-    _run_role(seal, ops_port)
+    """Das Protokoll siegeln: Hashbaum und signierte Prüfpunkte. Einer siegelt, weitere stehen bereit."""
+    run_process("seal", settings_with(ops_port=ops_port), seal, checks=sealer_checks)
 
 
 async def seal(gateway: Gateway, _: Transport) -> None:
     """Run the sealer; it needs no transport."""
     await sequencer.run(gateway)
-
-
-def _run_role(role: Role, ops_port: int | None) -> None:
-    configure_logging()
-    asyncio.run(_until_stopped(role, _settings(ops_port=ops_port)))
-
-
-async def _until_stopped(role: Role, settings: Settings) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
-    async with open_gateway(settings) as gateway:
-        transport = transport_of(gateway)
-        checks = [*checks_of(gateway), *transport_check(transport)]
-        async with observed_by_operations(gateway, checks):
-            await _first_of(role(gateway, transport), stopped)
-
-
-async def _first_of(role: Awaitable[None], stopped: asyncio.Event) -> None:
-    """Run a role until it is told to stop. Raises what it ends with by itself."""
-    work = asyncio.ensure_future(role)
-    stop = asyncio.ensure_future(stopped.wait())
-    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (work, stop):
-        task.cancel()
-    results = await asyncio.gather(work, stop, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result

@@ -39,12 +39,12 @@ async def _something_waits(gateway: Gateway, recipient: str) -> bool:
 async def fetch_or_wait(
     gateway: Gateway, recipient: str, client: str, limit: int, wait_seconds: float
 ) -> list[Released]:
-    """Like `fetch`, waiting for the first message (long poll)."""
+    """Like `fetch`, waiting for the first message (long poll); at once where the process is to end."""
     loop = asyncio.get_running_loop()
     end = loop.time() + wait_seconds
     while True:
         found = await fetch(gateway, recipient, client, limit)
         left = end - loop.time()
-        if found or left <= 0:
+        if found or left <= 0 or gateway.halt.requested:
             return found
         await gateway.inbox_filled.wait(min(LOOK_SECONDS, left))

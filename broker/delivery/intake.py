@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -54,13 +53,13 @@ async def take_in_once(gateway: Gateway, subscription: Subscription, wait_second
 
 
 async def run(gateway: Gateway, transport: Transport) -> None:
-    """Read the topics of all agencies of the directory until cancelled. Faults are waited out."""
-    while True:
+    """Read the topics of all agencies of the directory until told to halt, or cancelled. Faults are waited out."""
+    while not gateway.halt.requested:
         try:
             await _read_on(gateway, transport)
         except (TransportUnavailable, SQLAlchemyError) as exc:
             log.warning("intake waits", extra={"error": type(exc).__name__})
-            await asyncio.sleep(PAUSE_AFTER_FAULT)
+            await gateway.halt.pause(PAUSE_AFTER_FAULT)
 
 
 async def _read_on(gateway: Gateway, transport: Transport) -> None:
@@ -68,7 +67,7 @@ async def _read_on(gateway: Gateway, transport: Transport) -> None:
     agencies = await _agencies(gateway)
     subscription = transport.subscribe([topic_of(agency) for agency in agencies], GROUP)
     try:
-        while agencies == await _agencies(gateway):
+        while agencies == await _agencies(gateway) and not gateway.halt.requested:
             gateway.pulse.beat("intake")
             await take_in_once(gateway, subscription, WAIT_SECONDS)
     finally:

@@ -55,7 +55,7 @@ async def deliver_once(gateway: Gateway, adapters: Mapping[str, AgencyAdapter]) 
     """Bring what waits to every pushing agency that is open, pick up quittungen, end what is over; return how many."""
     done = 0
     for agency, adapter in adapters.items():
-        if adapter.pushes:
+        if adapter.pushes and not gateway.halt.requested:
             done += await _serve(gateway, agency, adapter)
     return done + await expire_due(gateway)
 
@@ -75,7 +75,10 @@ async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
 
 async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
     done, taker = 0, Taker(ACTOR, "", Way.PUSH, holder=WORKER)
-    while (taken := await take_next(gateway, taker, Queue(agency=agency))) is not None:
+    while not gateway.halt.requested:
+        taken = await take_next(gateway, taker, Queue(agency=agency))
+        if taken is None:
+            break
         if taken.released is not None:
             await _bring(gateway, adapter, taken.released)
         done += 1
@@ -179,12 +182,12 @@ async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) ->
 
 
 async def run(gateway: Gateway) -> None:
-    """Deliver until cancelled. Faults of the database are waited out."""
-    while True:
+    """Deliver until told to halt, or cancelled. Faults of the database are waited out."""
+    while not gateway.halt.requested:
         gateway.pulse.beat("delivery")
         try:
             if await deliver_once(gateway, await adapters_of(gateway)) == 0:
                 await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
         except SQLAlchemyError as exc:
             log.warning("delivery waits", extra={"error": type(exc).__name__})
-            await asyncio.sleep(PAUSE_AFTER_FAULT)
+            await gateway.halt.pause(PAUSE_AFTER_FAULT)

@@ -14,6 +14,8 @@ from broker.start import open_gateway
 from broker.telemetry import configure_logging
 
 INTERRUPTED = 130
+DIED = 70
+"""Exit status where a role ended by itself (``EX_SOFTWARE``)."""
 
 
 def run_empty() -> None:
@@ -37,6 +39,8 @@ async def _run() -> None:
         async with open_gateway(settings) as gateway, serving(gateway, listening) as service:
             typer.echo(next_steps(settings))
             await until_stopped(service)
+        if gateway.halt.fault:
+            raise typer.Exit(DIED)
 
 
 def next_steps(settings: Settings) -> str:

@@ -6,7 +6,6 @@ reader removes the double by the transfer's id.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import timedelta
 from uuid import uuid4
@@ -57,13 +56,13 @@ async def _claim(gateway: Gateway, relay: str) -> list[Record]:
 
 
 async def run(gateway: Gateway, transport: Transport) -> None:
-    """Relay until cancelled. Faults of transport and database are waited out."""
+    """Relay until told to halt, or cancelled. Faults of transport and database are waited out."""
     relay = str(uuid4())
-    while True:
+    while not gateway.halt.requested:
         gateway.pulse.beat("relay")
         try:
             if await publish_due(gateway, transport, relay) == 0:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)
         except (TransportUnavailable, SQLAlchemyError) as exc:
             log.warning("relay waits", extra={"error": type(exc).__name__})
-            await asyncio.sleep(PAUSE_AFTER_FAULT)
+            await gateway.halt.pause(PAUSE_AFTER_FAULT)

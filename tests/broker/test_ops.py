@@ -84,6 +84,7 @@ async def test_readiness_says_what_fails(kreis: Kreis) -> None:
         "database": "ok",
         "version": "database-version",
         "clock": "ok",
+        "process": "ok",
         "keys": "ok",
         "loops": "ok",
     }

@@ -54,10 +54,10 @@ def role(*words: str, folder: Path, port: int) -> Iterator[subprocess.Popen[byte
 
 
 @pytest.fixture
-async def clients(tmp_path: Path) -> dict[str, NewClient]:
+async def clients(data_dir: Path) -> dict[str, NewClient]:
     """Prepare directory and clients, with no process running."""
-    async with open_gateway(Settings(data_dir=tmp_path)) as gateway:
-        await load(gateway, kreis_directory(tmp_path))
+    async with open_gateway(Settings(data_dir=data_dir)) as gateway:
+        await load(gateway, kreis_directory(data_dir))
         return {name: await add_client(gateway, Role.INSTANCE, instance=name) for name in (JOBCENTER, SOZIALAMT)}
 
 
@@ -81,7 +81,7 @@ async def ready(http: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_three_processes_carry_a_transfer(tmp_path: Path, clients: dict[str, NewClient]) -> None:
+async def test_three_processes_carry_a_transfer(data_dir: Path, clients: dict[str, NewClient]) -> None:
     """serve, relay and deliver, each a process, take a transfer from one office to the other and back its quittung."""
     port = free_port()
     message_id = str(uuid4())
@@ -96,7 +96,7 @@ async def test_three_processes_carry_a_transfer(tmp_path: Path, clients: dict[st
     xml = {"content-type": "application/xml"}
     with ExitStack() as stack:
         for words in (("serve", "--no-roles"), ("relay",), ("deliver",)):
-            stack.enter_context(role(*words, folder=tmp_path, port=port))
+            stack.enter_context(role(*words, folder=data_dir, port=port))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
             await ready(http)
             jobcenter, sozialamt = [await headers(http, clients[name]) for name in (JOBCENTER, SOZIALAMT)]

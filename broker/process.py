@@ -1,0 +1,126 @@
+"""One role as a process: it starts or says why not, works until it is told to stop, and is gone ten seconds later.
+
+The first SIGTERM or SIGINT: nothing new is taken, what is held is finished or let go; a second one ends it at once.
+Nothing is lost either way: what was not committed was not promised, and claims and leases run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from broker import metrics
+from broker.app import halt_where_ended, let_end
+from broker.config import Settings
+from broker.gateway import Gateway
+from broker.health import Check, checks_of, sealing_check, transport_check
+from broker.listening import CannotStart
+from broker.ops import observed_by_operations
+from broker.start import open_gateway, transport_of
+from broker.telemetry import configure_logging
+from broker.transport.base import Transport
+
+log = logging.getLogger(__name__)
+
+Role = Callable[[Gateway, Transport], Awaitable[None]]
+Checks = Callable[[Gateway, Transport], list[Check]]
+
+DIED = 70
+"""Exit status where a role ended by itself (``EX_SOFTWARE``): start it again."""
+CUT = 75
+"""Exit status where something hung at the end and was cut off (``EX_TEMPFAIL``)."""
+LOOP_ENDS_SECONDS = 5.0
+SERVER_ENDS_SECONDS = 8.5
+LAST_SECONDS = 9.5
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def role_checks(gateway: Gateway, transport: Transport) -> list[Check]:
+    """Return the checks of a role that cannot work without the transport."""
+    return [*checks_of(gateway), *transport_check(transport)]
+
+
+def gateway_checks(gateway: Gateway, _: Transport) -> list[Check]:
+    """Return the checks of the HTTP role: the transport may be away, the outbox is there for that."""
+    return [*checks_of(gateway), sealing_check(gateway, warns=True)]
+
+
+def sealer_checks(gateway: Gateway, _: Transport) -> list[Check]:
+    """Return the checks of the sealer."""
+    return [*checks_of(gateway), sealing_check(gateway, warns=False)]
+
+
+def run_process(
+    name: str,
+    settings: Settings,
+    role: Role,
+    *,
+    checks: Checks = role_checks,
+    ends_within: float = LOOP_ENDS_SECONDS,
+    figures: CollectorRegistry = metrics.REGISTRY,
+) -> None:
+    """Run a role until it is told to stop; raises `SystemExit` where its status is not 0. Raises `CannotStart`."""
+    configure_logging(role=name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = runner.run(_run(settings, role, checks, ends_within, figures))
+    if status:
+        raise SystemExit(status)
+
+
+async def _run(settings: Settings, role: Role, checks: Checks, ends_within: float, figures: CollectorRegistry) -> int:
+    async with open_gateway(settings) as gateway:
+        transport = transport_of(gateway)
+        with_signals(gateway)
+        async with observed_by_operations(gateway, checks(gateway, transport), figures):
+            log.info("started")
+            await until_halted(gateway, role(gateway, transport), ends_within)
+        await transport.close()
+    return DIED if gateway.halt.fault else 0
+
+
+async def until_halted(gateway: Gateway, work: Awaitable[None], ends_within: float) -> None:
+    """Work until the process is to halt, then let it end. Where it ends by itself, the process halts with a fault.
+
+    Raises `CannotStart` where the work did.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(partial(halt_where_ended, gateway))
+    await gateway.halt.wait()
+    began = monotonic()
+    await let_end([task], ends_within)
+    if not task.cancelled() and isinstance(fault := task.exception(), CannotStart):
+        raise fault
+    log.info("stopped", extra={"ms": round((monotonic() - began) * 1000)})
+
+
+def with_signals(gateway: Gateway) -> None:
+    """Take SIGTERM and SIGINT: the first asks for the end, a second is the end, and so is the last second."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, _signalled, gateway, number)
+
+
+def _signalled(gateway: Gateway, number: int) -> None:
+    if gateway.halt.requested:
+        log.warning("ends at once: told a second time")
+        os._exit(128 + number)
+    log.info("stopping: takes nothing new, finishes what it holds")
+    gateway.stop()
+    last = threading.Timer(LAST_SECONDS, _cut)
+    last.daemon = True
+    last.start()
+
+
+def _cut() -> None:
+    """End what hangs, for instance a thread on a share that does not answer."""
+    log.error("cut off: something did not end in time")
+    os._exit(CUT)
