@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from broker.cli import client, database, directory, law, message, roles, run
+from broker.cli import client, database, dead, directory, law, message, roles, run
 
 app = typer.Typer(
     name="amtsbruecke",
@@ -22,4 +22,5 @@ app.add_typer(directory.app, name="directory")
 app.add_typer(client.app, name="client")
 app.add_typer(law.app, name="law")
 app.add_typer(message.app, name="message")
+app.add_typer(dead.app, name="dead")
 app.add_typer(database.app, name="db")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.crypto import SealBroken, unseal, unwrap
-from broker.delivery.repository import Queue, Taker, Waiting, claim, forget_sealed, lay_aside, lease, next_ids
+from broker.delivery.repository import Queue, Taker, Waiting, Way, claim, forget_sealed, lay_aside, lease, next_ids
 from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SEAL_BROKEN = "seal-broken"
 FAULT = "internal-fault"
+NEVER_ENDED = "never-ended"
+"""Whoever brought it died each time, so that no attempt had an end."""
 LAID_ASIDE = timedelta(hours=1)
 """So long what failed in a way that nobody foresaw is out of the way of what comes after it."""
 CODES_OF_WITHDRAWAL = frozenset({"EINWILLIGUNG_WIDERRUFEN", "EINWILLIGUNG_VERWEIGERT", "WIDERSPRUCH"})
@@ -104,7 +106,8 @@ async def release(
 ) -> Released | None:
     """Decide again on this day; open the content, lease it and note it, or end the transfer and return None.
 
-    The one way to a content. The caller has locked persons and transfer. A content that does not open lies dead.
+    The one way to a content. The caller has locked persons and transfer. A content that does not open lies dead, and so
+    does one whose attempts all ended with the death of who brought it.
     """
     now, actor = gateway.clock(), taker.actor
     verdict = await decide_again(connection, gateway, remembered, "hand_over")
@@ -120,6 +123,9 @@ async def release(
     except SealBroken:  # a human has to look; other cases do not wait for it
         log.error("content does not open", extra={"transfer": waiting.id, "reason": SEAL_BROKEN})  # noqa: TRY400 - the text of the error is not for the log
         await advance(connection, [waiting.id], State.DEAD, now, actor, SEAL_BROKEN)
+        return None
+    if taker.way is Way.PUSH and waiting.attempts - waiting.attempts_before >= gateway.settings.retry_attempts:
+        await advance(connection, [waiting.id], State.DEAD, now, actor, NEVER_ENDED)
         return None
     until = now + timedelta(seconds=gateway.settings.lease_seconds)
     await lease(connection, waiting, taker, until)

@@ -11,9 +11,9 @@ from broker.delivery.notices import NoticeKind, notify
 from broker.delivery.repository import forget_sealed
 from broker.errors import ProblemError
 from broker.gateway import Gateway
-from broker.lifecycle.models import Transfer, TransferLookup
+from broker.lifecycle.models import Transfer, TransferEvent, TransferLookup
 from broker.lifecycle.progress import advance
-from broker.lifecycle.states import BEFORE_HANDOVER, State, sources
+from broker.lifecycle.states import CAN_BE_STOPPED, State, sources
 from broker.subjects.events import SubjectEvent
 from broker.subjects.pseudonym import short
 from broker.transfers.again import decide_again, remember
@@ -31,7 +31,7 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
     ids of the transfers that were ended.
     """
     keys = [short(key) for key in (event.pseudonym, *event.near, event.case_key) if key]
-    watched = [state.value for state in (*BEFORE_HANDOVER, *HANDED_OVER)]
+    watched = [state.value for state in (*CAN_BE_STOPPED, *HANDED_OVER)]
     query = (
         select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
         .join(TransferLookup, TransferLookup.transfer_id == Transfer.id)
@@ -48,12 +48,13 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
         verdict = await decide_again(connection, gateway, await remember(connection, row.id), "event")
         if verdict.still_permitted:
             continue
-        if State(row.state) in BEFORE_HANDOVER:
+        state = State(row.state)
+        if state in CAN_BE_STOPPED:
             reason = verdict.shown_code(row.sender)
             await advance(connection, [row.id], State.WITHDRAWN, gateway.clock(), ACTOR, reason)
             await forget_sealed(connection, [row.id])
             ended.append(row.id)
-        else:
+        if state in HANDED_OVER or await _was_handed_over(connection, row.id):
             await notify(connection, gateway, NoticeKind.WIDERRUF, row.id, row.sender, row.recipient)
     return ended
 
@@ -70,15 +71,24 @@ async def recall(connection: AsyncConnection, gateway: Gateway, transfer_id: str
     state = State(row.state)
     if state is State.RECALLED:
         return None
-    if state in BEFORE_HANDOVER:
+    if state in CAN_BE_STOPPED:
         await advance(connection, [transfer_id], State.RECALLED, gateway.clock(), sender)
         await forget_sealed(connection, [transfer_id])
-        return None
-    if state in HANDED_OVER:
-        return await notify(connection, gateway, NoticeKind.RUECKRUF, transfer_id, row.sender, row.recipient)
-    allowed = sorted(s.value for s in (*BEFORE_HANDOVER, *HANDED_OVER))
-    text = f"Im Zustand {state.value} gibt es nichts zurückzurufen."
-    raise ProblemError("state-conflict", text, state=state.value, allowed=allowed)
+        if not await _was_handed_over(connection, transfer_id):
+            return None
+    elif state not in HANDED_OVER:
+        allowed = sorted(s.value for s in (*CAN_BE_STOPPED, *HANDED_OVER))
+        text = f"Im Zustand {state.value} gibt es nichts zurückzurufen."
+        raise ProblemError("state-conflict", text, state=state.value, allowed=allowed)
+    return await notify(connection, gateway, NoticeKind.RUECKRUF, transfer_id, row.sender, row.recipient)
+
+
+async def _was_handed_over(connection: AsyncConnection, transfer_id: str) -> bool:
+    """Whether a transfer was past the point of no return before it died."""
+    query = select(TransferEvent.seq).where(
+        TransferEvent.transfer_id == transfer_id, TransferEvent.state == State.HANDING_OVER.value
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def expire_due(gateway: Gateway) -> int:

@@ -35,6 +35,7 @@ async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
                 "sealed": c.record.value,
                 "arrived_at": now,
                 "attempts": 0,
+                "attempts_before": 0,
             }
             for c in consumed
             if agencies.get(c.record.record_id) and c.record.topic == topic_of(agencies[c.record.record_id])

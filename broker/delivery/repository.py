@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from broker.lifecycle.models import DeliveryRow, Transfer, TransferKey
+from broker.lifecycle.models import CaseRelease, DeliveryRow, Transfer, TransferKey
 from broker.lifecycle.states import BEFORE_HANDOVER, State
 
 #: While a transfer is in one of these, later ones of its case wait behind it.
-HOLDS_ITS_CASE = [state.value for state in BEFORE_HANDOVER] + [State.DEAD.value]
+HOLDS_ITS_CASE = [state.value for state in BEFORE_HANDOVER]
 CAN_BE_HANDED_OVER = [State.PUBLISHED.value, State.HANDING_OVER.value]
 #: It waits behind nothing but its like, and is taken first.
 OVERTAKES = "KINDERSCHUTZ"
@@ -74,6 +74,7 @@ class Waiting:
     sealing_kid: str
     wrapped: bytes
     attempts: int
+    attempts_before: int
 
 
 async def next_ids(
@@ -93,7 +94,13 @@ async def claim(connection: AsyncConnection, now: datetime, transfer_id: str, qu
     them. The earlier ones of its case need no lock: a transfer that holds its case stops doing so and never begins.
     """
     columns = [getattr(Transfer, name) for name in Waiting.__annotations__ if hasattr(Transfer, name)]
-    columns += [DeliveryRow.sealed, DeliveryRow.attempts, TransferKey.sealing_kid, TransferKey.wrapped]
+    columns += [
+        DeliveryRow.sealed,
+        DeliveryRow.attempts,
+        DeliveryRow.attempts_before,
+        TransferKey.sealing_kid,
+        TransferKey.wrapped,
+    ]
     query = _due(*columns, now=now, queue=queue).where(Transfer.id == transfer_id)
     query = query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
     row = (await connection.execute(query)).mappings().one_or_none()
@@ -118,14 +125,20 @@ def _due(*columns: Any, now: datetime, queue: Queue) -> Select[Any]:  # noqa: AN
 def waits_behind(transfer: type[Transfer]) -> ColumnElement[bool]:
     """Whether an earlier one of the same case holds a transfer back.
 
-    What is being pushed holds its case until it is there; what was fetched is with the recipient, in order.
+    What is being pushed holds its case until it is there; what was fetched is with the recipient, in order. A dead
+    letter holds its case until somebody releases it.
     """
     earlier, delivery = aliased(Transfer), aliased(DeliveryRow)
     pushed = exists().where(delivery.transfer_id == earlier.id, delivery.way == Way.PUSH.value)
+    released = exists().where(CaseRelease.transfer_id == earlier.id)
     return exists().where(
         earlier.order_key == transfer.order_key,
         earlier.seq < transfer.seq,
-        or_(earlier.state.in_(HOLDS_ITS_CASE), and_(earlier.state == State.HANDING_OVER.value, pushed)),
+        or_(
+            earlier.state.in_(HOLDS_ITS_CASE),
+            and_(earlier.state == State.DEAD.value, ~released),
+            and_(earlier.state == State.HANDING_OVER.value, pushed),
+        ),
         or_(transfer.purpose != OVERTAKES, earlier.purpose == OVERTAKES),
     )
 

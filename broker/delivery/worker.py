@@ -145,8 +145,9 @@ async def _failed(gateway: Gateway, released: Released, error: DeliveryError) ->
     transfer_id, attempt, settings = released.transfer.id, released.attempt, gateway.settings
     log.warning("hand-over failed", extra={"transfer": transfer_id, "reason": error.reason_code})
     now = gateway.clock()
-    again = error.retryable and attempt < settings.retry_attempts
-    until = now + pause_after(attempt, settings, gateway.chance) if again else now
+    tries = attempt - released.transfer.attempts_before
+    again = error.retryable and tries < settings.retry_attempts
+    until = now + pause_after(tries, settings, gateway.chance) if again else now
     async with gateway.db.writing() as connection:
         noted = await note_failure(connection, transfer_id, attempt, until, error.reason_code)
         if noted and not again:

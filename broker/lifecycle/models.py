@@ -113,6 +113,18 @@ class DeliveryRow(Base):
     """Who holds the lease: a client's id, or a worker's."""
     attempts: Mapped[int] = mapped_column(default=0)
     """Hand-overs so far; the number fences: who was given a lower one has lost the lease."""
+    attempts_before: Mapped[int] = mapped_column(default=0)
+    """Those before an operator let it begin anew; only the others count towards the bound."""
     last_error: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (Index("ix_deliveries_agency_leased", "agency", "leased_until"),)
+
+
+class CaseRelease(Base):
+    """An operator let the later ones of a dead letter's case pass."""
+
+    __tablename__ = "case_releases"
+
+    transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]

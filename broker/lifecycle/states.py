@@ -35,7 +35,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.HANDING_OVER: frozenset({State.DELIVERED, State.DEAD, State.EXPIRED, State.RETURNED}) | _ANSWERS,
     State.DELIVERED: frozenset({State.EXPIRED}) | _ANSWERS,
     State.ACKNOWLEDGED: frozenset({State.PROCESSED, State.REJECTED}),
-    State.DEAD: frozenset({State.PUBLISHED, State.DISCARDED, State.EXPIRED}),
+    State.DEAD: frozenset({State.PUBLISHED, State.DISCARDED, State.EXPIRED, State.WITHDRAWN, State.RECALLED}),
     State.PROCESSED: frozenset(),
     State.REJECTED: frozenset(),
     State.RETURNED: frozenset(),
@@ -47,6 +47,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 
 #: Nothing has left the broker yet: withdrawal and recall end the transfer.
 BEFORE_HANDOVER = frozenset({State.ACCEPTED, State.PUBLISHING, State.PUBLISHED})
+
+#: Withdrawal and recall end these. A dead letter may have been handed over before it died.
+CAN_BE_STOPPED = BEFORE_HANDOVER | {State.DEAD}
 
 #: The content key is deleted on entering one of these.
 KEY_ENDS = _ENDS_BEFORE_HANDOVER | _ANSWERS | {State.DISCARDED}

@@ -30,6 +30,7 @@ MAY_CHANGE = {
     "audit_sealer",
     "audit_tiles",
     "branches",
+    "case_releases",
     "client_keys",
     "clients",
     "deliveries",
