@@ -34,6 +34,7 @@ from broker.oversight.api import router as oversight_router
 from broker.requests.api import router as requests_router
 from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
+from broker.transfers.api import direct as submitting
 from broker.transfers.api import router as transfers_router
 from broker.transfers.batcher import Batcher
 from broker.transfers.models import CatalogueBytes
@@ -71,6 +72,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app.add_middleware(BodyLimit)
     app.add_middleware(Observed)
     for router in (
+        submitting,
         auth_router,
         transfers_router,
         delivery_router,

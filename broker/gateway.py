@@ -110,7 +110,7 @@ class Gateway:
             signal.notify()
 
 
-def gateway(request: Request) -> Gateway:
-    """Give a route the gateway that `create_app` was made with."""
+async def gateway(request: Request) -> Gateway:
+    """Give a route the gateway that `create_app` was made with (async: it would run others in a thread)."""
     state: Gateway = request.app.state.gateway
     return state

@@ -19,6 +19,12 @@ from schemas.xsd_model import known_names
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PREFIX = re.compile(r"[a-z0-9]{0,10}")
+#: The usual beginning of a message: declaration, root element, its one namespace.
+_HEAD = re.compile(
+    rb"(?:<\?xml version=(['\"])1\.0\1(?: encoding=(['\"])(?i:utf-8)\2)? ?\?>)?\s*"
+    rb"<(?:([a-z0-9]{1,10}):)?[A-Za-z]+\s+xmlns(?(3):\3|(?::[a-z0-9]{1,10})?)="
+)
+_SHORTEST_ATTRIBUTE = len(b' a=""')
 _BLOCK_DEPTH = 2
 _SEPARATOR = "\n"
 
@@ -175,6 +181,25 @@ def check(content: bytes, limits: Limits, on: date | None = None) -> MessageType
     if state.kind is None:
         raise UnknownMessageType(tuple(t.key for t in MESSAGE_TYPES))
     return state.kind
+
+
+def is_plain(content: bytes, limits: Limits) -> bool:
+    """Whether the bytes alone show that a message is within the limits and holds nothing forbidden, XSD permitting.
+
+    What is not plain may still be right: then the pass decides. Plain is: the usual declaration or none; no comment,
+    CDATA, document type, further instruction or entity; one namespace, on the root; and, counted from above, no more
+    elements and attributes than allowed. Depth, blocks and persons remain to be seen on the tree.
+    """
+    if len(content) > limits.bytes or content.count(b"xmlns") != 1 or not _HEAD.match(content):
+        return False
+    if b"<!" in content or b"&" in content or content.count(b"<?") > 1 or content.count(b"=") > limits.attributes:
+        return False
+    runs = content.split(b"<")
+    longest = max(map(len, runs))
+    most = limits.attributes_per_element
+    if len(runs) > limits.nodes or longest > limits.text:
+        return False
+    return longest <= most * _SHORTEST_ATTRIBUTE or all(run.count(b"=") <= most for run in runs)
 
 
 def _has_long_runs(content: bytes, longest: int) -> bool:

@@ -24,12 +24,17 @@ async def caller(
     gateway: Annotated[Gateway, Depends(gateway)],
 ) -> Caller:
     """Return who calls. Raises the problem ``not-authenticated`` (401 with WWW-Authenticate)."""
-    if credentials is None:
+    return await bearer_of(gateway, credentials.credentials if credentials else None)
+
+
+async def bearer_of(gateway: Gateway, token: str | None) -> Caller:
+    """Return who presents a token. Raises the problem ``not-authenticated`` (401 with WWW-Authenticate)."""
+    if token is None:
         raise ProblemError(
             "not-authenticated", "Die Anfrage trägt kein Zugriffstoken.", headers={"WWW-Authenticate": REALM}
         )
     try:
-        return await verify_token(gateway, credentials.credentials)
+        return await verify_token(gateway, token)
     except BadToken as exc:
         raise ProblemError(
             "not-authenticated",

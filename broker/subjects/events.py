@@ -28,7 +28,7 @@ class SubjectEvent:
 SubjectChanged = Callable[[AsyncConnection, SubjectEvent], Awaitable[None]]
 
 
-def subject_changed(request: Request) -> SubjectChanged:
+async def subject_changed(request: Request) -> SubjectChanged:
     """Give a route what looks again at transfers in flight (set by `create_app`)."""
     hook: SubjectChanged = request.app.state.subject_changed
     return hook

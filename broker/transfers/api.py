@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Field
 from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
+from broker.auth.direct import DirectRoute
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
 from broker.lifecycle.states import State
@@ -28,6 +30,7 @@ from schemas.message import ValidatedPayload
 from schemas.xml import validate
 
 router = APIRouter(prefix="/v1", tags=["Übermittlung"])
+direct = APIRouter(prefix="/v1", tags=["Übermittlung"], route_class=DirectRoute)
 
 Shared = Annotated[Gateway, Depends(gateway)]
 Who = Annotated[Caller, Depends(caller)]
@@ -112,10 +115,10 @@ async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_chec
 def _response(answer: Answer) -> Response:
     media_type = MEDIA_TYPE if answer.status == PROBLEMS["transfer-refused"].status else "application/json"
     headers = {"Idempotent-Replayed": "true"} if answer.repeated else None
-    return JSONResponse(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+    return Response(orjson.dumps(answer.body), status_code=answer.status, media_type=media_type, headers=headers)
 
 
-@router.post("/transfers", status_code=202, openapi_extra=XML_BODY, response_class=JSONResponse)
+@direct.post("/transfers", status_code=202, openapi_extra=XML_BODY, response_class=JSONResponse)
 async def submit_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Station 1. Submit an ``uebermittlung``: 202 permitted and queued, 403 refused with findings.
 
@@ -126,7 +129,7 @@ async def submit_transfer(request: Request, shared: Shared, who: Who) -> Respons
     return _response(await batcher.submit(submitted))
 
 
-@router.post("/transfers/check", openapi_extra=XML_BODY, response_class=JSONResponse)
+@direct.post("/transfers/check", openapi_extra=XML_BODY, response_class=JSONResponse)
 async def check_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Decide about an ``uebermittlung`` without sending it; authorised, limited and logged like a transfer."""
     batcher: Batcher = request.app.state.batcher

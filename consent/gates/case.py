@@ -168,7 +168,7 @@ class Case:
 
 def marks(case: Case, item: Item) -> frozenset[OriginMark]:
     """Return the origin marks that count: the declared ones, else the default (settled reading B)."""
-    declared_marks = item.marks - SILENT_MARKS
+    declared_marks = item.marks and item.marks - SILENT_MARKS
     return declared_marks or case.day.sent_marks[case.sender.code, item.category]
 
 
