@@ -36,7 +36,7 @@ from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
 from broker.transfers.api import direct as submitting
 from broker.transfers.api import router as transfers_router
-from broker.transfers.batcher import Batcher
+from broker.transfers.batcher import Batcher, content_bytes
 from broker.transfers.models import CatalogueBytes
 from broker.transfers.service import submit_batch
 from broker.transport.base import Transport, TransportUnavailable
@@ -61,12 +61,15 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         await keep_catalogue(gateway)
         async with running(embedded_roles(gateway, transport) if roles else [], gateway):
             yield
+            await app.state.batcher.drain()
 
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.gateway = gateway
     app.state.transport = transport
     app.state.readiness = Readiness([*checks_of(gateway), sealing_check(gateway, warns=True)])
-    app.state.batcher = Batcher(partial(submit_batch, gateway), gateway.settings.batch_size)
+    app.state.batcher = Batcher(
+        partial(submit_batch, gateway), gateway.settings.batch_size, gateway.settings.waiting_bytes, content_bytes
+    )
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
     app.add_middleware(BodyLimit)

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         ge=1_114_112,
         description="largest record; a message may have 1 MiB and its seal comes on top",
     )
+    waiting_bytes: int = Field(
+        default=67_108_864, ge=1_048_576, description="most bytes of messages that may wait for their commit"
+    )
     batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
     log_origin: str = Field(
         default="amtsbruecke/audit",

@@ -18,6 +18,16 @@ def media_type(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def declared_bytes(request: Request) -> int:
+    """Return how long the body will be: as it says, or as long as it may. Raises `PayloadTooLarge`."""
+    limit = DEFAULT_LIMITS.bytes
+    declared = request.headers.get("content-length", "")
+    size = int(declared[:MOST_DIGITS]) if declared.isascii() and declared.isdigit() else limit
+    if size > limit:
+        raise PayloadTooLarge(limit)
+    return size
+
+
 async def read_xml(request: Request) -> bytes:
     """Return the body. Raises the problem ``unsupported-media-type``, or `PayloadTooLarge` as soon as it is known."""
     if media_type(request.headers) not in XML_TYPES:
@@ -25,9 +35,7 @@ async def read_xml(request: Request) -> bytes:
             "unsupported-media-type", "Nachrichten werden als application/xml gesendet.", allowed=sorted(XML_TYPES)
         )
     limit = DEFAULT_LIMITS.bytes
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:MOST_DIGITS]) > limit:
-        raise PayloadTooLarge(limit)
+    declared_bytes(request)
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

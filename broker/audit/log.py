@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +15,7 @@ from broker.audit.leaves import SALT_BYTES, commitment, hashed_part, leaf_hash
 from broker.audit.models import AuditEntry, AuditSide
 from broker.bulk import insert_all
 from broker.db import Base
+from broker.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def entry_of(event: AuditEvent, at: datetime) -> Entry:
         raise ValueError(f"unknown audit event {event.event}")
     salts = {name: os.urandom(SALT_BYTES) for name in event.side}
     row: dict[str, Any] = {
-        "id": str(uuid4()),
+        "id": new_id(),
         "at": at.replace(microsecond=at.microsecond // 1000 * 1000),
         "event": event.event,
         "actor": event.actor,

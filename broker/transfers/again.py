@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
+from broker.ids import new_id
 from broker.lifecycle.models import Transfer, TransferSubject
 from broker.subjects.state import lock_shared
 from broker.transfers.answers import NEUTRAL_CODE, rests
 from broker.transfers.gather import complete, load_records
 from broker.transfers.models import DecisionRow
-from broker.transfers.record import decision_columns, new_id
+from broker.transfers.record import decision_columns
 from broker.transfers.seek import Sought, seek_again
 from consent.decision import Decision, Refusal
 from consent.engine import decide

@@ -25,7 +25,7 @@ from broker.transfers import feed
 from broker.transfers.batcher import Batcher
 from broker.transfers.preconditions import URGENT_PURPOSES, admit
 from broker.transfers.submission import Answer, Submitted
-from broker.xml_body import read_xml
+from broker.xml_body import declared_bytes, read_xml
 from schemas.message import ValidatedPayload
 from schemas.xml import validate
 
@@ -112,6 +112,13 @@ async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_chec
     return admit(shared, directory, who, payload, only_check=only_check)
 
 
+async def _answered(request: Request, shared: Gateway, who: Caller, *, only_check: bool) -> Response:
+    batcher: Batcher = request.app.state.batcher
+    with batcher.room(declared_bytes(request)):
+        submitted = await _admitted(request, shared, who, only_check=only_check)
+        return _response(await batcher.submit(submitted))
+
+
 def _response(answer: Answer) -> Response:
     media_type = MEDIA_TYPE if answer.status == PROBLEMS["transfer-refused"].status else "application/json"
     headers = {"Idempotent-Replayed": "true"} if answer.repeated else None
@@ -124,17 +131,13 @@ async def submit_transfer(request: Request, shared: Shared, who: Who) -> Respons
 
     The same message again (same sender, same nachrichtId, same bytes) gets the first answer again.
     """
-    batcher: Batcher = request.app.state.batcher
-    submitted = await _admitted(request, shared, who, only_check=False)
-    return _response(await batcher.submit(submitted))
+    return await _answered(request, shared, who, only_check=False)
 
 
 @direct.post("/transfers/check", openapi_extra=XML_BODY, response_class=JSONResponse)
 async def check_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Decide about an ``uebermittlung`` without sending it; authorised, limited and logged like a transfer."""
-    batcher: Batcher = request.app.state.batcher
-    submitted = await _admitted(request, shared, who, only_check=True)
-    return _response(await batcher.submit(submitted))
+    return await _answered(request, shared, who, only_check=True)
 
 
 @router.get("/transfers")

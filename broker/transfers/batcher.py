@@ -1,52 +1,121 @@
 """Shared commits: what queued while the last commit ran goes into the next one together. No timer.
 
-Each submission has its own result; where the batch as a whole fails, each is tried again alone, so that one cannot
-fail the others.
+Each submission has its own result. Where a batch fails as a whole, its halves are tried by themselves, and so on down
+to the one that is the cause; that one is tried once more, since another process may have written the same message id in
+the same moment, and its answer is then the first's. Where the database is away, nothing is tried in vain.
+
+What waits is bounded in bytes: beyond it the gateway says so at once, before it reads a body.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from broker import metrics
+from broker.errors import ProblemError
 from broker.transfers.submission import Answer, Result, Submitted
 
 Work = Callable[[Sequence[Submitted]], Awaitable[list[Result]]]
+
+RETRY_AFTER = "1"
+AWAY = (OperationalError, InterfaceError, OSError, TimeoutError)
+"""Faults of the database itself: the next attempt would only meet them again."""
 
 
 class Batcher:
     """Collects submissions and runs `work` on as many as wait, one batch after the other."""
 
-    def __init__(self, work: Work, size: int) -> None:
-        """`work` answers a batch in one transaction, in order; `size` is the most it gets at once."""
+    def __init__(self, work: Work, size: int, most_bytes: int, weigh: Callable[[Submitted], int]) -> None:
+        """`work` answers a batch in one transaction, in order; `size` is the most it gets at once.
+
+        `most_bytes`: what may wait altogether; a batch gets a quarter of it at most, or a single submission. `weigh`
+        tells the bytes of one.
+        """
         self._work = work
         self._size = size
+        self._most = most_bytes
+        self._weigh = weigh
+        self._held = 0
         self._waiting: deque[tuple[Submitted, asyncio.Future[Answer]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Hold room for a message of `size` bytes, from before its body is read until it is answered.
+
+        Raises the problem ``temporarily-unavailable`` (503 with Retry-After) where there is none.
+        """
+        if self._held and self._held + size > self._most:
+            detail = "Es warten gerade mehr Nachrichten, als angenommen werden; nichts wurde gelesen."
+            raise ProblemError("temporarily-unavailable", detail, headers={"Retry-After": RETRY_AFTER})
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
     async def submit(self, submitted: Submitted) -> Answer:
-        """Return the answer after the commit that holds it. Raises what the submission's own work raised."""
+        """Return the answer after the commit that holds it. Raises what the submission's own work raised.
+
+        A caller that leaves takes nothing back: what it submitted is committed all the same.
+        """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((submitted, future))
+        metrics.batcher_holds(len(self._waiting))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
         return await asyncio.shield(future)
 
+    async def drain(self) -> None:
+        """Return when nothing waits any more, for the end of a service."""
+        while self._runner is not None and not self._runner.done():
+            await asyncio.wait([self._runner])
+
     async def _run(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+            batch = self._next()
+            metrics.batcher_holds(len(self._waiting))
             results = await self._results([submitted for submitted, _ in batch])
             for (_, future), result in zip(batch, results, strict=True):
                 _settle(future, result)
+
+    def _next(self) -> list[tuple[Submitted, asyncio.Future[Answer]]]:
+        """Take as many as fit into a batch, at least one."""
+        batch = [self._waiting.popleft()]
+        room = self._most // 4 - self._weigh(batch[0][0])
+        while self._waiting and len(batch) < self._size and (room := room - self._weigh(self._waiting[0][0])) >= 0:
+            batch.append(self._waiting.popleft())
+        return batch
 
     async def _results(self, batch: list[Submitted]) -> list[Result]:
         try:
             return await self._work(batch)
         except Exception as exc:  # noqa: BLE001 - every fault must reach the caller it belongs to
+            if isinstance(exc, AWAY):
+                return [exc] * len(batch)
             if len(batch) == 1:
-                return [exc]
-        return [(await self._results([submitted]))[0] for submitted in batch]
+                return [await self._once_more(batch, exc)]
+        middle = len(batch) // 2
+        return await self._results(batch[:middle]) + await self._results(batch[middle:])
+
+    async def _once_more(self, alone: list[Submitted], fault: Exception) -> Result:
+        """Try one submission again where another transaction may have been the cause."""
+        if not isinstance(fault, DBAPIError):
+            return fault
+        try:
+            return (await self._work(alone))[0]
+        except Exception as exc:  # noqa: BLE001 - as above
+            return exc
+
+
+def content_bytes(submitted: Submitted) -> int:
+    """Return what a submission weighs: the bytes of its message."""
+    return len(submitted.payload.content)
 
 
 def _settle(future: asyncio.Future[Answer], result: Result) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
 
 from broker.auth.caller import Caller
 from broker.clock import day_of, timestamp
 from broker.directory.cache import Directory
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
+from broker.ids import new_id
 from broker.transfers.submission import Submitted
 from schemas.identifiers import Instance
 from schemas.message import Head, ValidatedPayload
@@ -47,7 +47,7 @@ def admit(
     _known_purpose(gateway, head)
     require_identities(payload)
     return Submitted(
-        transfer_id=str(uuid4()),
+        transfer_id=new_id(),
         payload=payload,
         client_id=caller.client_id,
         at=gateway.clock(),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from orjson import Fragment
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -223,8 +222,3 @@ def cloud_event_headers(submitted: Submitted, source: str) -> dict[str, str]:
         "ce_time": timestamp(submitted.at),
         "content-type": "application/octet-stream",
     }
-
-
-def new_id() -> str:
-    """Return a fresh unguessable id."""
-    return str(uuid4())

@@ -20,6 +20,7 @@ from broker.bulk import Sql, fetch
 from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
+from broker.ids import new_id
 from broker.metrics import station
 from broker.transfers.answers import decision_body, excess_body, refusal_body, removed_body
 from broker.transfers.gather import Records, facts_of, load_records
@@ -30,7 +31,6 @@ from broker.transfers.record import (
     add_transfer,
     decision_event,
     decision_row,
-    new_id,
     submission_row,
 )
 from broker.transfers.seek import Sought, seek

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from broker.errors import ProblemError
 from broker.transfers.batcher import Batcher
 from broker.transfers.submission import Answer, Result, Submitted
 
@@ -36,6 +38,11 @@ def named(name: str) -> Submitted:
     return cast("Submitted", name)
 
 
+def batcher_of(ledger: Ledger, size: int = 64, most_bytes: int = 1_000) -> Batcher:
+    """Return a batcher in which each name weighs its letters."""
+    return Batcher(ledger.work, size, most_bytes, lambda submitted: len(str(submitted)))
+
+
 async def submit_all(batcher: Batcher, names: Sequence[str]) -> list[Any]:
     """Submit all at once; return answers and exceptions in order."""
     return await asyncio.gather(*(batcher.submit(named(name)) for name in names), return_exceptions=True)
@@ -44,7 +51,7 @@ async def submit_all(batcher: Batcher, names: Sequence[str]) -> list[Any]:
 async def test_what_queued_during_a_commit_shares_the_next() -> None:
     """The first goes alone, all that came meanwhile go together."""
     ledger = Ledger()
-    batcher = Batcher(ledger.work, 64)
+    batcher = batcher_of(ledger)
     first = asyncio.ensure_future(batcher.submit(named("a")))
     await asyncio.sleep(0.005)
     answers = await submit_all(batcher, ["b", "c", "d"])
@@ -57,7 +64,7 @@ async def test_what_queued_during_a_commit_shares_the_next() -> None:
 async def test_size_bounds_a_batch() -> None:
     """No batch is larger than its size, and none is forgotten."""
     ledger = Ledger()
-    answers = await submit_all(Batcher(ledger.work, 4), [str(n) for n in range(10)])
+    answers = await submit_all(batcher_of(ledger, size=4), [str(n) for n in range(10)])
 
     assert [answer.body["of"] for answer in answers] == [str(n) for n in range(10)]
     assert max(len(batch) for batch in ledger.batches) == 4
@@ -66,26 +73,26 @@ async def test_size_bounds_a_batch() -> None:
 async def test_each_has_its_own_failure() -> None:
     """One failure is raised to its own caller alone."""
     ledger = Ledger(own_failures=frozenset({"b"}))
-    answers = await submit_all(Batcher(ledger.work, 64), ["a", "b", "c"])
+    answers = await submit_all(batcher_of(ledger), ["a", "b", "c"])
 
     assert isinstance(answers[1], ValueError)
     assert [answers[0].body, answers[2].body] == [{"of": "a"}, {"of": "c"}]
 
 
 async def test_poison_fails_alone() -> None:
-    """Where one makes the whole batch fail, the others are committed one by one."""
+    """Where one makes the whole batch fail, the others are committed in halves without it."""
     ledger = Ledger(poison="b")
-    answers = await submit_all(Batcher(ledger.work, 64), ["a", "b", "c"])
+    answers = await submit_all(batcher_of(ledger), ["a", "b", "c"])
 
     assert isinstance(answers[1], RuntimeError)
     assert [answers[0].body, answers[2].body] == [{"of": "a"}, {"of": "c"}]
-    assert ledger.batches[-3:] == [["a"], ["b"], ["c"]]
+    assert ledger.batches == [["a", "b", "c"], ["a"], ["b", "c"], ["b"], ["c"]]
 
 
 async def test_a_caller_that_left_does_not_stop_the_batch() -> None:
     """A connection that broke while waiting takes nothing from the others."""
     ledger = Ledger()
-    batcher = Batcher(ledger.work, 64)
+    batcher = batcher_of(ledger)
     leaving = asyncio.ensure_future(batcher.submit(named("a")))
     staying = asyncio.ensure_future(batcher.submit(named("b")))
     await asyncio.sleep(0)
@@ -94,3 +101,71 @@ async def test_a_caller_that_left_does_not_stop_the_batch() -> None:
     assert (await staying).body == {"of": "b"}
     with pytest.raises(asyncio.CancelledError):
         await leaving
+
+
+async def test_a_fault_of_the_database_is_met_once() -> None:
+    """Where the database is away, a batch of sixty-four makes one attempt, and each caller hears of it."""
+    attempts = 0
+
+    async def away(_: Sequence[Submitted]) -> list[Result]:
+        nonlocal attempts
+        attempts += 1
+        raise OperationalError("", {}, ConnectionError())
+
+    answers = await submit_all(Batcher(away, 64, 1_000, lambda _: 1), [str(n) for n in range(64)])
+
+    assert attempts == 1
+    assert all(isinstance(answer, OperationalError) for answer in answers)
+
+
+async def test_what_another_process_wrote_meanwhile_is_looked_at_again() -> None:
+    """A key that came to be there between reading and writing gives the first answer at the second attempt."""
+    attempts: list[list[str]] = []
+
+    async def raced(batch: Sequence[Submitted]) -> list[Result]:
+        names = [str(submitted) for submitted in batch]
+        attempts.append(names)
+        if "b" in names and attempts.count(["b"]) < 2:
+            raise IntegrityError("", {}, LookupError())
+        return [Answer(202, {"of": name}) for name in names]
+
+    answers = await submit_all(Batcher(raced, 64, 1_000, lambda _: 1), ["a", "b"])
+
+    assert [answer.body["of"] for answer in answers] == ["a", "b"]
+    assert attempts == [["a", "b"], ["a"], ["b"], ["b"]]
+
+
+async def test_a_batch_is_bounded_in_bytes_too() -> None:
+    """A batch weighs no more than a quarter of what may wait, and one that weighs more goes by itself."""
+    ledger = Ledger()
+    await submit_all(batcher_of(ledger, most_bytes=16), ["aa", "bb", "cc", "dddddd", "e", "f"])
+
+    assert ledger.batches == [["aa", "bb"], ["cc"], ["dddddd"], ["e", "f"]]
+
+
+async def test_what_waits_is_bounded_in_bytes() -> None:
+    """Beyond the bound there is no room, with the time to come back; what ended gives its room back."""
+    batcher = batcher_of(Ledger(), most_bytes=10)
+    with batcher.room(7):
+        with pytest.raises(ProblemError) as refused, batcher.room(4):
+            pass
+        with batcher.room(3):
+            pass
+    with batcher.room(50):  # alone, the largest message passes
+        pass
+
+    assert (refused.value.slug, refused.value.headers) == ("temporarily-unavailable", {"Retry-After": "1"})
+
+
+async def test_draining_waits_for_all() -> None:
+    """At the end everything that was submitted is committed, also what nobody waits for any more."""
+    ledger = Ledger()
+    batcher = batcher_of(ledger, size=2)
+    callers = [asyncio.ensure_future(batcher.submit(named(name))) for name in "abcde"]
+    await asyncio.sleep(0)
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    await batcher.drain()
+
+    assert ledger.batches == [["a", "b"], ["c", "d"], ["e"]]
