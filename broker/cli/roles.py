@@ -15,7 +15,7 @@ from broker.config import Settings
 from broker.gateway import Gateway
 from broker.listening import CannotStart, listen
 from broker.outbox import relay
-from broker.process import SERVER_ENDS_SECONDS, Role, gateway_checks, run_process, sealer_checks
+from broker.process import SERVER_ENDS_SECONDS, Role, gateway_checks, run_process, sealer_checks, settle_memory
 from broker.start import QuietServer, server
 from broker.transport.base import Transport
 from broker.workers import Keeper, figures_folder, tied_to_keeper, worker_command
@@ -65,12 +65,14 @@ def serve(
 async def _serve(gateway: Gateway, _: Transport) -> None:
     with listen(gateway.settings.host, gateway.settings.port) as listening:
         await asyncio.to_thread(warm_up)
+        settle_memory()
         await server(gateway, QuietServer).serve(sockets=[listening])
 
 
 async def _serve_for_keeper(number: int, gateway: Gateway, _: Transport) -> None:
     with socket.socket(fileno=number) as listening:
         await asyncio.to_thread(warm_up)
+        settle_memory()
         await tied_to_keeper(gateway, server(gateway, QuietServer), listening)
 
 

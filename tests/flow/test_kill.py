@@ -18,7 +18,7 @@ FOLDER_OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
 #: Step, place, when: each place where a station's work is half done.
 SUBMIT = [
     ("submit", "broker.transfers.service:answer_batch", "before"),
-    ("submit", "broker.transfers.record:append", "before"),
+    ("submit", "broker.transfers.record:insert_all", "before"),
     ("submit", "broker.transfers.service:answer_batch", "after"),
     ("submit", "broker.transfers.batcher:_settle", "before"),
 ]
