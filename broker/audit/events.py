@@ -31,6 +31,9 @@ EVENTS: Mapping[str, str] = {
     "notice.created": "Mitteilung an den Empfänger",
     "notice.acknowledged": "Mitteilung vom Empfänger bestätigt",
     "audit.read": "Einsicht in das Protokoll",
+    "audit.proved": "Nachweis aus dem Protokoll erteilt",
+    "audit.exported": "Protokoll ausgeführt",
+    "audit.erased": "Nebendaten des Protokolls gelöscht",
 }
 
 
