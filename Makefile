@@ -16,7 +16,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check bench lock clean
+.PHONY: help install run test check bench lock secrets clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,11 @@ lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newe
 	&& $(PIP_COMPILE) --output-file requirements.txt pyproject.toml \
 	&& $(PIP_COMPILE) --extra dev --build-deps-for editable --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
+
+secrets: ## passwords for compose.yaml under secrets/, made once, never kept by git
+	@mkdir -p secrets && chmod 700 secrets
+	@test -s secrets/postgres-password || $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32))' > secrets/postgres-password
+	@echo "secrets/postgres-password is there"
 
 clean: ## take away .venv, caches and builds; what the service wrote under var/ stays
 	rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 KafkaSecurity = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -18,6 +19,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("var"), description="where the embedded database and the keys lie")
     database_url: str = Field(default="", description="SQLAlchemy address; empty: SQLite in data_dir")
+    database_password_file: Path | None = Field(default=None, description="file with the password to that address")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
     ops_host: str = Field(default="127.0.0.1", description="address of the operations port")
@@ -98,8 +100,13 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The SQLAlchemy address in force."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'amtsbruecke.db'}"
+        """The SQLAlchemy address in force, with the password where a file has it."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'amtsbruecke.db'}"
+        if self.database_password_file is None:
+            return self.database_url
+        password = self.database_password_file.read_text(encoding="utf-8").strip()
+        return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
     @property
     def keys_dir(self) -> Path:

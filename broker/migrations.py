@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = ROOT / "alembic"
+#: Where the migrations lie: beside the packages in a source tree, under the environment's prefix where installed.
+PLACES = (Path(__file__).resolve().parent.parent / "alembic", Path(sys.prefix) / "share" / "amtsbruecke" / "alembic")
+SCRIPTS = next((place for place in PLACES if (place / "env.py").is_file()), PLACES[0])
 
 
 class MigrationsMissing(Exception):
-    """The folder ``alembic/`` does not lie beside the packages."""
+    """The migrations lie neither beside the packages nor in the environment that they are installed in."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -35,7 +37,7 @@ def newest() -> str:
 
 def _config(url: str) -> Config:
     if not (SCRIPTS / "env.py").is_file():
-        raise MigrationsMissing(f"no migrations at {SCRIPTS.name}/ beside the packages")
+        raise MigrationsMissing("no migrations beside the packages, nor in share/amtsbruecke/ of the environment")
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

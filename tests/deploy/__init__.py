@@ -1,0 +1,1 @@
+"""What a data centre starts: images, units, alerts; checked against the program."""
