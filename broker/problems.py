@@ -90,6 +90,11 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "state-conflict": ProblemType(
         409, "Im jetzigen Zustand nicht möglich", "Den Zustand unter GET /v1/transfers/{id} ansehen."
     ),
+    "no-encryption-key": ProblemType(
+        409,
+        "Kein Schlüssel zum Verschlüsseln",
+        "Beim Betrieb einen öffentlichen Schlüssel hinterlegen lassen (`amtsbruecke client encryption-key`).",
+    ),
     "payload-too-large": ProblemType(413, "Nachricht zu groß", "Die Grenzen stehen unter GET /v1/limits."),
     "unsupported-media-type": ProblemType(
         415, "Falscher Inhaltstyp", "Nachrichten als application/xml senden, alles andere als application/json."

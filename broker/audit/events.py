@@ -11,6 +11,7 @@ EVENTS: Mapping[str, str] = {
     "directory.changed": "Verzeichnis der Behörden geändert",
     "client.added": "Zugang angelegt",
     "client.revoked": "Zugang gesperrt",
+    "client.encryption_key": "Schlüssel eines Zugangs zum Verschlüsseln hinterlegt",
     "token.refused": "Anmeldung abgelehnt",
     "consent.recorded": "Einwilligung aufgezeichnet",
     "consent.withdrawn": "Einwilligung widerrufen",

@@ -38,6 +38,18 @@ class ClientKey(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class EncryptionKey(Base):
+    """A public key of a client (JWK) to which content keys are encrypted; one of them is not revoked."""
+
+    __tablename__ = "encryption_keys"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), primary_key=True)
+    kid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    jwk: Mapped[dict[str, Any]]
+    added_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
 class AssertionJti(Base):
     """An assertion that was accepted once (RFC 7523, section 3, item 7); kept until it would have expired."""
 

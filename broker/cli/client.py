@@ -16,6 +16,7 @@ from broker.auth import jose
 from broker.auth.assertion import ASSERTION_TYPE
 from broker.auth.caller import Role
 from broker.auth.clients import ClientError, NewClient, add_client, list_clients, revoke_client
+from broker.auth.encryption import add_encryption_key, read_jwk
 from broker.auth.grant import TOKEN_PATH
 from broker.auth.tokens import issuer
 from broker.cli.token import token
@@ -81,6 +82,30 @@ def revoke_command(
         asyncio.run(_revoke(client_id))
 
 
+@app.command("encryption-key")
+def encryption_key_command(
+    client_id: Annotated[str, typer.Argument(help="Kennung des Zugangs", show_default=False)],
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="öffentlicher Schlüssel (JWK, X25519 oder P-256); ohne ihn wird ein Paar erzeugt"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Ordner für den erzeugten privaten Schlüssel")] = Path(),
+) -> None:
+    """Den Schlüssel hinterlegen, mit dem ein selbst betriebener Adapter Inhaltsschlüssel empfängt."""
+    with _explained():
+        jwk = read_jwk(public_key.read_text(encoding="utf-8", errors="replace")) if public_key else None
+        asyncio.run(_add_encryption_key(client_id, jwk, out))
+
+
+async def _add_encryption_key(client_id: str, jwk: dict[str, Any] | None, out: Path) -> None:
+    async with open_gateway() as gateway:
+        kid, private = await add_encryption_key(gateway, client_id, jwk)
+    typer.echo(f"Schlüssel hinterlegt; frühere gelten nicht mehr.\n\n  kid   {kid}")
+    if private is not None:
+        path = _write(private, out, f"encryption-{kid}.jwk.json")
+        typer.echo(f"  privater Schlüssel   {path} (nur hier; der Broker behält ihn nicht)")
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn what the operator can mend into a line of text."""
@@ -124,11 +149,15 @@ def _write_key(new: NewClient, out: Path) -> Path | None:
     """Write the private key for its owner's eyes alone; never over a file that is there."""
     if new.private_jwk is None:
         return None
+    return _write(new.private_jwk, out, f"client-{new.client_id}.jwk.json")
+
+
+def _write(jwk: dict[str, Any], out: Path, name: str) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    path = out.resolve() / f"client-{new.client_id}.jwk.json"
+    path = out.resolve() / name
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(new.private_jwk, stream, indent=2)
+        json.dump(jwk, stream, indent=2)
         stream.write("\n")
     return path
 

@@ -14,6 +14,7 @@ from broker.clock import timestamp
 from broker.delivery import inbox, notices
 from broker.delivery.handover import Released
 from broker.delivery.in_flight import recall
+from broker.delivery.key_release import release_key
 from broker.delivery.quittung import accept_quittung, quittungen_of
 from broker.errors import invalid
 from broker.gateway import Gateway, gateway
@@ -47,6 +48,26 @@ class InboxItem(BaseModel):
     attempt: int
     statement: str | None = Field(description="signed statement about what was taken out (JWS), where something was")
     message: str = Field(description="the XML message")
+    links: dict[str, str]
+
+
+class KeyAnswer(BaseModel):
+    """The key of a record's content, and what belongs to it."""
+
+    transfer_id: str
+    message_id: str
+    message_type: str
+    version: str
+    sender: str
+    recipient: str
+    branch: str | None = Field(description="branch of the recipient's agency at the sender's place")
+    purpose: str
+    test: bool
+    digest: str = Field(description="SHA-256 of the opened content, hexadecimal")
+    leased_until: datetime
+    attempt: int
+    statement: str | None = Field(description="signed statement about what was taken out (JWS), where something was")
+    encrypted_key: str = Field(description="JWE (RFC 7516) to the client's key; holds the content key as JWK")
     links: dict[str, str]
 
 
@@ -192,6 +213,33 @@ async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Sh
     async with shared.db.writing() as connection:
         transfer_id = await notices.acknowledge(connection, shared, notice_id, instance, body.massnahme, who.client_id)
     return {"transfer_id": transfer_id, "massnahme": body.massnahme.value, "at": timestamp(shared.clock())}
+
+
+@router.post("/transfers/{transfer_id}/key")
+async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
+    """Hand a transfer over to an adapter that has read its record: decided again now, leased, its key released.
+
+    The key opens the record's value: AES-256-GCM, 12 bytes of nonce first, bound to the transfer's id.
+    """
+    done = await release_key(shared, transfer_id, who)
+    transfer = done.released.transfer
+    return KeyAnswer(
+        transfer_id=transfer.id,
+        message_id=transfer.message_id,
+        message_type=transfer.message_type,
+        version=transfer.version,
+        sender=transfer.sender,
+        recipient=transfer.recipient,
+        branch=done.released.branch,
+        purpose=transfer.purpose,
+        test=transfer.test,
+        digest=transfer.digest,
+        leased_until=done.released.leased_until,
+        attempt=done.released.attempt,
+        statement=transfer.statement,
+        encrypted_key=done.encrypted_key,
+        links={"quittung": f"/v1/inbox/{transfer.id}/quittung", "transfer": f"/v1/transfers/{transfer.id}"},
+    )
 
 
 @router.post("/transfers/{transfer_id}/recall", tags=["Übermittlung"])

@@ -18,7 +18,7 @@ from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
-from broker.transfers.again import Remembered, decide_again, hold_persons, remember
+from broker.transfers.again import Remembered, Verdict, decide_again, hold_persons, remember
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,10 @@ class Released:
     key: bytes
     """The key of the content, for a recipient that holds the ciphertext."""
     leased_until: datetime
+    attempt: int
+    """The number of this hand-over; it fences."""
     branch: str | None
     """The recipient agency's branch at the sender's place."""
-
-    @property
-    def attempt(self) -> int:
-        """The number of this hand-over; it fences."""
-        return self.transfer.attempts + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +99,24 @@ async def _take(gateway: Gateway, taker: Taker, queue: Queue, transfer_id: str) 
 
 
 async def release(
-    connection: AsyncConnection, gateway: Gateway, waiting: Waiting, remembered: Remembered, taker: Taker
+    connection: AsyncConnection,
+    gateway: Gateway,
+    waiting: Waiting,
+    remembered: Remembered,
+    taker: Taker,
+    *,
+    again: datetime | None = None,
 ) -> Released | None:
     """Decide again on this day; open the content, lease it and note it, or end the transfer and return None.
 
     The one way to a content. The caller has locked persons and transfer. A content that does not open lies dead, and so
-    does one whose attempts all ended with the death of who brought it.
+    does one whose attempts all ended with the death of who brought it. `again`: the taker has the lease until then, and
+    gets the same once more.
     """
     now, actor = gateway.clock(), taker.actor
     verdict = await decide_again(connection, gateway, remembered, "hand_over")
     if not verdict.still_permitted:
-        end = State.WITHDRAWN if verdict.code in CODES_OF_WITHDRAWAL else State.RETURNED
-        if waiting.state is State.HANDING_OVER:
-            end = State.RETURNED
-        await advance(connection, [waiting.id], end, now, actor, verdict.shown_code(waiting.sender))
-        await forget_sealed(connection, [waiting.id])
+        await _end(connection, gateway, waiting, verdict, actor)
         return None
     try:
         content, key = open_content(gateway, waiting)
@@ -127,14 +127,25 @@ async def release(
     if taker.way is Way.PUSH and waiting.attempts - waiting.attempts_before >= gateway.settings.retry_attempts:
         await advance(connection, [waiting.id], State.DEAD, now, actor, NEVER_ENDED)
         return None
-    until = now + timedelta(seconds=gateway.settings.lease_seconds)
-    await lease(connection, waiting, taker, until)
+    until = again or now + timedelta(seconds=gateway.settings.lease_seconds)
+    attempt = waiting.attempts + (again is None)
+    if again is None:
+        await lease(connection, waiting, taker, until)
     if waiting.state is not State.HANDING_OVER:
         await advance(connection, [waiting.id], State.HANDING_OVER, now, actor)
     branch = await branch_towards(connection, waiting.agency, waiting.sender.partition(":")[0])
-    released = Released(waiting, content, key, until, branch)
+    released = Released(waiting, content, key, until, attempt, branch)
     await append(connection, [_evidence(released, taker, verdict.decision_id)], now)
     return released
+
+
+async def _end(connection: AsyncConnection, gateway: Gateway, waiting: Waiting, verdict: Verdict, actor: str) -> None:
+    """End what the law no longer lets pass; its content goes with it."""
+    end = State.WITHDRAWN if verdict.code in CODES_OF_WITHDRAWAL else State.RETURNED
+    if waiting.state is State.HANDING_OVER:
+        end = State.RETURNED
+    await advance(connection, [waiting.id], end, gateway.clock(), actor, verdict.shown_code(waiting.sender))
+    await forget_sealed(connection, [waiting.id])
 
 
 def _evidence(released: Released, taker: Taker, decision_id: str) -> AuditEvent:

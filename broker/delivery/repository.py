@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -87,33 +87,64 @@ async def next_ids(
     return list(await connection.scalars(query))
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A transfer that is locked, with all that decides whether its content may go now."""
+
+    state: State
+    waiting: Waiting | None
+    """None: it has not arrived, or its key is gone."""
+    leased_until: datetime | None
+    holder: str | None
+    way: Way | None
+    waits_behind: bool
+
+
+async def hold(connection: AsyncConnection, transfer_id: str) -> Held:
+    """Lock a transfer, waiting for whoever has it, and read it as it is then."""
+    lock = select(Transfer.state).where(Transfer.id == transfer_id).with_for_update(key_share=True)
+    state = State((await connection.execute(lock)).scalar_one())
+    lease = (DeliveryRow.leased_until, DeliveryRow.holder, DeliveryRow.way)
+    query = _arrived(*_columns(), *lease, waits_behind(Transfer).label("behind")).where(Transfer.id == transfer_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        return Held(state, None, None, None, None, waits_behind=False)
+    way = Way(row["way"]) if row["way"] else None
+    return Held(state, _waiting(row), row["leased_until"], row["holder"], way, waits_behind=row["behind"])
+
+
 async def claim(connection: AsyncConnection, now: datetime, transfer_id: str, queue: Queue) -> Waiting | None:
     """Lock a transfer and its delivery if it can be handed over now; None: it cannot, or another is just taking it.
 
     Both rows are locked, so that PostgreSQL looks at both as they are now: who took it meanwhile has changed one of
     them. The earlier ones of its case need no lock: a transfer that holds its case stops doing so and never begins.
     """
-    columns = [getattr(Transfer, name) for name in Waiting.__annotations__ if hasattr(Transfer, name)]
-    columns += [
-        DeliveryRow.sealed,
-        DeliveryRow.attempts,
-        DeliveryRow.attempts_before,
-        TransferKey.sealing_kid,
-        TransferKey.wrapped,
-    ]
-    query = _due(*columns, now=now, queue=queue).where(Transfer.id == transfer_id)
+    query = _due(*_columns(), now=now, queue=queue).where(Transfer.id == transfer_id)
     query = query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
     row = (await connection.execute(query)).mappings().one_or_none()
-    return None if row is None else Waiting(**{**row, "state": State(row["state"])})
+    return None if row is None else _waiting(row)
+
+
+def _columns() -> list[Any]:
+    own = [getattr(Transfer, name) for name in Waiting.__annotations__ if hasattr(Transfer, name)]
+    of_delivery = [DeliveryRow.sealed, DeliveryRow.attempts, DeliveryRow.attempts_before]
+    return [*own, *of_delivery, TransferKey.sealing_kid, TransferKey.wrapped]
+
+
+def _waiting(row: Mapping[str, Any]) -> Waiting:
+    members = {name: row[name] for name in Waiting.__annotations__}
+    return Waiting(**{**members, "state": State(row["state"])})
+
+
+def _arrived(*columns: Any) -> Select[Any]:  # noqa: ANN401 - columns of several types
+    query = select(*columns).join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
+    return query.join(TransferKey, TransferKey.transfer_id == Transfer.id)
 
 
 def _due(*columns: Any, now: datetime, queue: Queue) -> Select[Any]:  # noqa: ANN401 - columns of several types
     """Select transfers that have arrived, are not leased, not over, and wait behind none of their case."""
-    query = (
-        select(*columns)
-        .join(DeliveryRow, DeliveryRow.transfer_id == Transfer.id)
-        .join(TransferKey, TransferKey.transfer_id == Transfer.id)
-        .where(Transfer.state.in_(CAN_BE_HANDED_OVER), _free(now), Transfer.expires_at > now, ~waits_behind(Transfer))
+    query = _arrived(*columns).where(
+        Transfer.state.in_(CAN_BE_HANDED_OVER), _free(now), Transfer.expires_at > now, ~waits_behind(Transfer)
     )
     if queue.recipient is not None:
         query = query.where(Transfer.recipient == queue.recipient)
