@@ -94,7 +94,7 @@ _BATCH_SIZE: Final = Histogram(
 )
 _BATCHER_BYTES: Final = Gauge(
     "amtsbruecke_batcher_queued_bytes",
-    "Bytes of messages that wait for the next shared commit.",
+    "Bytes of messages that are read, wait for a shared commit, or are in it.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
@@ -103,7 +103,7 @@ _RETRIES: Final = Counter(
 )
 _LAG: Final = Gauge(
     "amtsbruecke_consumer_lag",
-    "Records on an agency's topic that the delivery has not read yet.",
+    "Records on an agency's topics in Kafka that this process has not read yet; add up the processes.",
     ("agency",),
     multiprocess_mode="livemax",
     registry=REGISTRY,
@@ -175,7 +175,7 @@ def batch(size: int) -> None:
 
 
 def batcher_holds(count: int) -> None:
-    """Say how many bytes wait for the next shared commit."""
+    """Say how many bytes the messages have for which the batcher holds room."""
     _BATCHER_BYTES.set(count)
 
 

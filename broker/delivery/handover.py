@@ -18,6 +18,7 @@ from broker.directory.repository import branch_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
+from broker.metrics import station
 from broker.transfers.again import Remembered, Verdict, decide_again, hold_persons, remember
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,10 @@ async def _take(gateway: Gateway, taker: Taker, queue: Queue, transfer_id: str) 
             remembered = await remember(connection, transfer_id)
             await hold_persons(connection, remembered)
             waiting = await claim(connection, gateway.clock(), transfer_id, queue)
-            return None if waiting is None else Taken(await release(connection, gateway, waiting, remembered, taker))
+            if waiting is None:
+                return None
+            with station("handed_over"):
+                return Taken(await release(connection, gateway, waiting, remembered, taker))
     except SQLAlchemyError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
+from broker import metrics
 from broker.delivery.handover import FAULT, Released, take_next
 from broker.delivery.in_flight import expire_due
 from broker.delivery.pauses import pause_after
@@ -150,6 +151,8 @@ async def _failed(gateway: Gateway, released: Released, error: DeliveryError) ->
     until = now + pause_after(tries, settings, gateway.chance) if again else now
     async with gateway.db.writing() as connection:
         noted = await note_failure(connection, transfer_id, attempt, until, error.reason_code)
+        if noted and again:
+            metrics.delivery_retry()
         if noted and not again:
             await advance(connection, [transfer_id], State.DEAD, now, ACTOR, error.reason_code)
 

@@ -53,11 +53,15 @@ class Batcher:
         if self._held and self._held + size > self._most:
             detail = "Es warten gerade mehr Nachrichten, als angenommen werden; nichts wurde gelesen."
             raise ProblemError("temporarily-unavailable", detail, headers={"Retry-After": RETRY_AFTER})
-        self._held += size
+        self._hold(size)
         try:
             yield
         finally:
-            self._held -= size
+            self._hold(-size)
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        metrics.batcher_holds(self._held)
 
     async def submit(self, submitted: Submitted) -> Answer:
         """Return the answer after the commit that holds it. Raises what the submission's own work raised.
@@ -66,7 +70,6 @@ class Batcher:
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((submitted, future))
-        metrics.batcher_holds(len(self._waiting))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
         return await asyncio.shield(future)
@@ -79,7 +82,6 @@ class Batcher:
     async def _run(self) -> None:
         while self._waiting:
             batch = self._next()
-            metrics.batcher_holds(len(self._waiting))
             results = await self._results([submitted for submitted, _ in batch])
             for (_, future), result in zip(batch, results, strict=True):
                 _settle(future, result)

@@ -20,6 +20,11 @@ def topic_of(agency: str) -> str:
     return TOPIC_PREFIX + agency
 
 
+def agency_of(topic: str) -> str:
+    """Return the agency that a topic, or one beside it, belongs to."""
+    return topic.removeprefix(TOPIC_PREFIX).partition(".")[0]
+
+
 def side_topic_of(agency: str, sort: str) -> str:
     """Return a topic beside it, `QUITTUNGEN` (to the sender) or `MITTEILUNGEN` (to the recipient): ids and codes."""
     return f"{TOPIC_PREFIX}{agency}.{sort}"

@@ -7,7 +7,7 @@ The physical name of a topic is the setting `kafka_topic_prefix` and the name th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
+from broker import metrics
 from broker.config import Settings
-from broker.transport.base import Consumed, Fault, Record, TransportUnavailable
+from broker.transport.base import Consumed, Fault, Record, TransportUnavailable, agency_of
 from broker.transport.kafka_client import REQUEST_SECONDS, client_options, translated
 
 PUBLISH_SECONDS = 12
@@ -171,6 +172,8 @@ class KafkaSubscription:
         self._group = settings.kafka_group_prefix + group
         self._consumer: Any = None
         self._held = _Held()
+        self._behind: dict[TopicPartition, int] = {}
+        """Records of a partition that were there and not read at the last look; the ends of transactions count."""
 
     async def fetch(self, wait_seconds: float, limit: int = 100) -> Sequence[Consumed]:
         """Return what came, in the order of each key; `wait_seconds` begins when the group has been joined."""
@@ -183,7 +186,21 @@ class KafkaSubscription:
             await self.close()
             raise
         self._held.given(found)
+        self._tell_lag(found)
         return [self._consumed(message) for messages in found.values() for message in messages]
+
+    def _tell_lag(self, found: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Say how far this reader is behind on each agency's topics; where nothing came, it is not."""
+        places = self._consumer.assignment()
+        for place, messages in found.items():
+            ends = self._consumer.highwater(place) or 0
+            self._behind[place] = max(0, ends - messages[-1].offset - 1)
+        told = dict.fromkeys((agency_of(self._topics[place.topic]) for place in self._behind), 0)
+        self._behind = {place: n for place, n in self._behind.items() if found and place in places}
+        for place, records in self._behind.items():
+            told[agency_of(self._topics[place.topic])] += records
+        for agency, records in told.items():
+            metrics.consumer_lag(agency, records)
 
     def _consumed(self, message: Any) -> Consumed:  # noqa: ANN401 - the library has no types
         headers = {name: value.decode(errors="replace") for name, value in message.headers}

@@ -15,7 +15,7 @@ from broker.health import Readiness
 from broker.lifecycle.states import State
 from broker.ops import Figures
 from broker.problems import PROBLEMS
-from tests.flow.world import Kreis
+from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis
 from tests.house.source import ROOT
 
 PAGE = ROOT / "docs" / "metrics.md"
@@ -30,6 +30,13 @@ def declared() -> list[tuple[str, str, tuple[str, ...], str]]:
     return [
         (f.name + ("_total" if f.type == "counter" else ""), f.type, labels, f.documentation) for f, labels in families
     ]
+
+
+def sample(name: str) -> float:
+    """Return the value of one sample of this process, 0 where it is not there yet."""
+    text = generate_latest(metrics.REGISTRY).decode()
+    found = re.search(rf"^amtsbruecke_{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def looked_up(kreis: Kreis) -> list[tuple[str, str, tuple[str, ...], str]]:
@@ -107,3 +114,31 @@ async def test_requests_are_counted_by_their_template(kreis: Kreis) -> None:
     assert re.search(r'requests_total\{method="GET",route="other",status="4xx"\}', text)
     assert re.search(r'requests_total\{method="GET",route="/livez",status="2xx"\}', text)
     assert "zzyzx" not in text
+
+
+async def test_a_transfer_is_seen_at_each_station(kreis: Kreis) -> None:
+    """A transfer on its whole way moves the figures of all seven stations, of its states and of its outcome."""
+    names = [f'station_seconds_count{{station="{name}"}}' for name in metrics.STATIONS]
+    names += [f'transfers_total{{state="{s}"}}' for s in ("accepted", "published", "handing_over", "acknowledged")]
+    names += ['submissions_total{outcome="accepted"}', "batch_size_count"]
+    before = [sample(name) for name in names]
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    await kreis.pump()
+    sozialamt = await kreis.office(SOZIALAMT)
+    [item] = await sozialamt.inbox()
+    await sozialamt.answer(item)
+    after = [sample(name) for name in names]
+
+    assert [name for name, was, now in zip(names, before, after, strict=True) if now <= was] == []
+    assert sample("batcher_queued_bytes") == 0
+
+
+async def test_a_hand_over_that_fails_counts_as_a_retry(kreis: Kreis) -> None:
+    """A broken share is seen in the figures, not only in the log."""
+    before = sample("delivery_retries_total")
+    await (await kreis.office(JOBCENTER)).accepted(f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII")
+    share = next((kreis.gateway.settings.data_dir / "folders").iterdir())
+    share.rename(share.with_name("aside"))
+    await kreis.pump()
+
+    assert sample("delivery_retries_total") == before + 1

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from broker import metrics
 from broker.config import Settings
 from broker.transport import kafka_client
-from broker.transport.base import Fault, Transport, TransportUnavailable, topic_of
+from broker.transport.base import Fault, Transport, TransportUnavailable, agency_of, topic_of
 from broker.transport.kafka import KafkaTransport
 from tests.broker.transport.contract import (
     OTHER,
@@ -24,6 +25,11 @@ from tests.broker.transport.contract import (
 )
 from tests.servers.kafka import free_port
 from tests.servers.topics import kafka_settings, make_topics
+
+
+def lag(agency: str) -> float | None:
+    """Return the figure of an agency."""
+    return metrics.REGISTRY.get_sample_value("amtsbruecke_consumer_lag", {"agency": agency})
 
 
 @pytest.fixture
@@ -104,6 +110,21 @@ class TestKafkaTransport(TransportContract):
                 while not (found := list(await subscription.fetch(1))):
                     pass
         assert (ids(before), ids(found)) == ([first.record_id], [second.record_id])
+
+    async def test_reader_tells_how_far_it_is_behind(self, transport: Transport) -> None:
+        """What is on the topic and not read yet counts for its agency; where nothing more comes, nothing does."""
+        await publish(transport, [record(key="k") for _ in range(6)])
+        async with reader(transport, "g", TOPIC) as subscription:
+            async with asyncio.timeout(40):
+                while not await subscription.fetch(1, limit=2):
+                    pass
+            behind = lag(agency_of(TOPIC))
+            while await subscription.fetch(1):
+                pass
+            caught_up = lag(agency_of(TOPIC))
+
+        assert 4 <= behind <= 5  # the end of the transaction counts
+        assert caught_up == 0
 
     async def test_missing_topic_says_what_to_do(self, transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
         """A record for a topic that is not there names the topic and the command that makes it."""

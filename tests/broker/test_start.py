@@ -1,0 +1,50 @@
+"""Start: what does not fit is said before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broker.db import Database
+from broker.listening import CannotStart
+from broker.migrations import newest
+from broker.start import require_version
+
+
+async def told(database: Database) -> str:
+    """Return why a role does not start on a database, or nothing where it does."""
+    try:
+        await require_version(database)
+    except CannotStart as exc:
+        return str(exc)
+    return ""
+
+
+async def test_another_version_of_the_database_is_refused(data_dir: Path) -> None:
+    """A role names both versions and the command; it never changes the tables by itself."""
+    database = Database(f"sqlite+aiosqlite:///{data_dir / 'amtsbruecke.db'}")
+    fits = await told(database)
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    other = await told(database)
+    kept = await database.version()
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("DROP TABLE alembic_version")
+    empty = await told(database)
+    await database.close()
+
+    assert fits == ""
+    assert all(word in other for word in ("0001", newest(), "amtsbruecke db upgrade"))
+    assert kept == "0001"
+    assert "noch keine Tabellen" in empty
+
+
+@pytest.mark.parametrize("url", ["postgresql+asyncpg://nobody@127.0.0.1:1/none"])
+async def test_a_database_that_does_not_answer_is_named(url: str) -> None:
+    """Where nobody listens the role says which setting to look at, without a traceback."""
+    database = Database(url)
+    text = await told(database)
+    await database.close()
+
+    assert "AMTSBRUECKE_DATABASE_URL" in text
