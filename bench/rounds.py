@@ -116,7 +116,7 @@ def _waiting(folder: Path) -> int:
     """Return how many transfers wait for the relay."""
     connection = sqlite3.connect(f"file:{folder / 'amtsbruecke.db'}?mode=ro", uri=True, timeout=10)
     try:
-        (waiting,) = connection.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
+        (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
     finally:
         connection.close()
     return int(waiting)

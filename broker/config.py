@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     dedup_days: int = Field(default=90, ge=1, description="how long message ids are kept; older head times are refused")
     clock_skew_seconds: int = Field(default=300, ge=0, description="how far a head time may lie in the future")
     relay_seconds: float = Field(default=0.5, gt=0, description="how often the relay looks by itself")
-    claim_seconds: int = Field(default=30, ge=1, description="after so long another relay may take a claimed row")
+    relay_lease_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="after so long of silence other relays take a relay's part of the outbox"
+    )
     retry_first_seconds: float = Field(default=5, gt=0, description="shortest pause after a failed hand-over")
     retry_longest_seconds: float = Field(default=3600, gt=0, description="bound of the growing pauses between attempts")
     retry_attempts: int = Field(default=12, ge=1, description="after so many failed attempts a transfer lies dead")

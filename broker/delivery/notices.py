@@ -15,6 +15,7 @@ from broker.audit.log import append
 from broker.delivery.models import NoticeRow
 from broker.errors import ProblemError
 from broker.gateway import Gateway
+from broker.outbox.side import enqueue, of_notice
 
 
 class NoticeKind(StrEnum):
@@ -55,6 +56,7 @@ async def notify(
     await connection.execute(insert(NoticeRow), [row])
     data = {"transfer": transfer_id, "kind": kind.value}
     await append(connection, [AuditEvent("notice.created", "broker", sender, recipient, str(row["id"]), data)], now)
+    await enqueue(connection, gateway, of_notice(transfer_id, recipient, str(row["id"]), kind.value))
     return str(row["id"])
 
 

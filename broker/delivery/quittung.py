@@ -18,6 +18,7 @@ from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State, sources
+from broker.outbox.side import enqueue, of_quittung
 from schemas.quittung import Quittung, QuittungStatus
 
 TARGETS = {
@@ -62,6 +63,9 @@ async def accept_quittung(
     side = {"client": client, "quittung_digest": quittung.digest}
     event = AuditEvent("transfer.quittung", actor, row.sender, row.recipient, row.id, data, side)
     await append(connection, [event], now)
+    await enqueue(
+        connection, gateway, of_quittung(row.id, row.sender, quittung.message_id, quittung.status, quittung.reason)
+    )
     return Accepted(row.id, target, repeated=False)
 
 

@@ -1,68 +1,217 @@
 """Station 6: from the outbox to the recipient's topic. Dying anywhere loses nothing and doubles nothing.
 
-claimed, not published → the claim ends, another relay takes the row; published, not noted → published again, and the
-reader removes the double by the transfer's id.
+Each partition of the outbox has one relay at a time (`broker.outbox.leases`). Claimed, not published → who takes the
+partition over publishes; published, not noted → published again, and the reader removes the double by the record's id.
+A relay that was paused and wakes is fenced by the transport, and notes nothing, since its fence is not the lease's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
-from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.gateway import Gateway
+from broker.ids import new_id
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from broker.metrics import station
-from broker.outbox.repository import claim_due, note_published
-from broker.transport.base import Record, Transport, TransportUnavailable
+from broker.outbox.leases import Fences, give_back, renew, still_held
+from broker.outbox.repository import Claimed, anything_waits, claim, forget
+from broker.transport.base import Fault, Outlet, Transport, TransportUnavailable
 
 log = logging.getLogger(__name__)
 
 ACTOR = "broker:relay"
-BATCH = 100
 PAUSE_AFTER_FAULT = 1.0
+PASSED_OVER_SECONDS = 10.0
+"""So long a topic that is missing, forbidden or too narrow is left alone, so that the others go on."""
+FAREWELL_SECONDS = 2.0
+RENEWALS = 5
+"""So often a lease is renewed while it runs."""
+OF_ONE_TOPIC = (Fault.TOPIC_MISSING, Fault.FORBIDDEN, Fault.TOO_LARGE)
+
+
+class Relay:
+    """One relay: the partitions that it holds, and their outlets."""
+
+    def __init__(self, gateway: Gateway, transport: Transport, name: str) -> None:
+        """Hold nothing yet."""
+        self._gateway = gateway
+        self._transport = transport
+        self._name = name
+        self._hold = timedelta(seconds=gateway.settings.relay_lease_seconds)
+        self._fences: Fences = {}
+        self._outlets: dict[int, tuple[int, Outlet]] = {}
+        self._busy: frozenset[int] = frozenset()
+        self._passed_over: dict[str, float] = {}
+        self._lock = asyncio.Lock()
+        self._renewed = float("-inf")
+
+    async def renew(self, every: float = 0.0) -> None:
+        """Renew the leases, take or give back towards the fair share, and open what was taken; not before `every`."""
+        async with self._lock:
+            if _now() - self._renewed < every:
+                return
+            async with self._gateway.db.writing() as connection:
+                now = self._gateway.clock()
+                self._fences = await renew(connection, self._name, now, self._hold, self._busy)
+            self._renewed = _now()
+            for partition in set(self._outlets) - set(self._fences):
+                await self._shut(partition)
+            await self._open(self._fences)
+
+    async def _open(self, fences: Fences) -> None:
+        """Open the outlets that are missing, all at once. Opening shuts the one that held the partition before out."""
+        missing = {p: f for p, f in fences.items() if self._outlets.get(p, (None,))[0] != f}
+        opened = await asyncio.gather(*(self._transport.outlet(p) for p in missing), return_exceptions=True)
+        for (partition, fence), outlet in zip(missing.items(), opened, strict=True):
+            if not isinstance(outlet, BaseException):
+                await self._shut(partition)
+                self._outlets[partition] = (fence, outlet)
+        for fault in opened:
+            if isinstance(fault, BaseException):
+                raise fault
+
+    async def turn(self) -> int:
+        """Publish what waits, at most one batch, and note it; return how many records went out.
+
+        An outlet is opened before its lease is looked at: whoever takes the lease later shuts it out again. Raises
+        `TransportUnavailable` where part of it did not go out; that is tried again.
+        """
+        if not await self._anything_waits():
+            return 0
+        async with self._lock:
+            await self._open(self._fences)
+            fences = self._fences
+            self._busy = frozenset(fences)
+        try:
+            claimed = await self._claim(fences)
+            if not claimed:
+                return 0
+            with station("published"):
+                published, faults = await self._publish(claimed)
+            await self._note(fences, published)
+        finally:
+            self._busy = frozenset()
+        if faults:
+            raise faults[0]
+        return len(published)
+
+    async def _anything_waits(self) -> bool:
+        """Look without a lock, so that an idle relay keeps nobody from writing."""
+        async with self._gateway.db.reading() as connection:
+            return await anything_waits(connection, self._fences)
+
+    async def _claim(self, fences: Fences) -> list[Claimed]:
+        now = _now()
+        self._passed_over = {topic: until for topic, until in self._passed_over.items() if until > now}
+        async with self._gateway.db.writing() as connection:
+            held = await still_held(connection, self._name, fences)
+            return await claim(connection, held, self._passed_over, self._gateway.clock()) if held else []
+
+    async def _publish(self, claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[TransportUnavailable]]:
+        """Publish each partition's part by its own outlet, side by side; return what went out, and what hindered."""
+        parts: dict[int, list[Claimed]] = defaultdict(list)
+        for item in claimed:
+            parts[item.partition].append(item)
+        results = await asyncio.gather(*(self._publish_part(p, items) for p, items in parts.items()))
+        published = [item for items, fault in zip(parts.values(), results, strict=True) if not fault for item in items]
+        return published, [fault for fault in results if fault]
+
+    async def _publish_part(self, partition: int, items: Sequence[Claimed]) -> TransportUnavailable | None:
+        _, outlet = self._outlets[partition]
+        try:
+            await outlet.publish([item.record for item in items])
+        except TransportUnavailable as fault:
+            if partition in self._outlets and self._outlets[partition][1] is outlet:
+                del self._outlets[partition]
+            if fault.topic is not None and fault.fault in OF_ONE_TOPIC:
+                self._passed_over[fault.topic] = _now() + PASSED_OVER_SECONDS
+            return fault
+        return None
+
+    async def _note(self, fences: Fences, published: Sequence[Claimed]) -> None:
+        """Note what the transport keeps, of partitions that nobody has taken over; it leaves the outbox."""
+        if not published:
+            return
+        async with self._gateway.db.writing() as connection:
+            held = await still_held(connection, self._name, fences)
+            mine = [item for item in published if item.partition in held]
+            await forget(connection, [item.row_id for item in mine])
+            transfers = [item.transfer_id for item in mine if item.carries_transfer]
+            await advance(connection, transfers, State.PUBLISHED, self._gateway.clock(), ACTOR)
+
+    async def leave(self) -> None:
+        """Give everything back, so that others take it at once."""
+        async with self._gateway.db.writing() as connection:
+            await give_back(connection, self._name)
+        for partition in list(self._outlets):
+            await self._shut(partition)
+
+    async def _shut(self, partition: int) -> None:
+        before = self._outlets.pop(partition, None)
+        if before is not None:
+            await before[1].close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def publish_due(gateway: Gateway, transport: Transport, relay: str) -> int:
-    """Publish what waits, at most one batch; return how many records went out.
+    """Be a relay for one turn: take what nobody holds, publish what waits, give back; return how many went out.
 
-    Raises `TransportUnavailable`: the rows stay claimed by this relay and are tried again.
+    Raises `TransportUnavailable`; then the leases stay as if the relay had died.
     """
-    records = await _claim(gateway, relay)
-    if not records:
-        return 0
-    with station("published"):
-        outlet = await transport.outlet(0)
-        await outlet.publish(records)
-        await outlet.close()
-    now = gateway.clock()
-    ids = [r.record_id for r in records]
-    async with gateway.db.writing() as connection:
-        await note_published(connection, ids, now)
-        await advance(connection, ids, State.PUBLISHED, now, ACTOR)
-    return len(records)
-
-
-async def _claim(gateway: Gateway, relay: str) -> list[Record]:
-    now = gateway.clock()
-    hold = timedelta(seconds=gateway.settings.claim_seconds)
-    async with gateway.db.writing() as connection:
-        claimed = await claim_due(connection, relay, now, hold, BATCH)
-        await advance(connection, [transfer_id for transfer_id, _ in claimed], State.PUBLISHING, now, ACTOR)
-    return [record for _, record in claimed]
+    one = Relay(gateway, transport, relay)
+    await one.renew()
+    count = await one.turn()
+    await one.leave()
+    return count
 
 
 async def run(gateway: Gateway, transport: Transport) -> None:
     """Relay until told to halt, or cancelled. Faults of transport and database are waited out."""
-    relay = str(uuid4())
+    relay = Relay(gateway, transport, new_id())
+    keeping = asyncio.create_task(_keep_leases(gateway, relay))
+    try:
+        await _work(gateway, relay)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        with suppress(TimeoutError, SQLAlchemyError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await relay.leave()
+
+
+async def _keep_leases(gateway: Gateway, relay: Relay) -> None:
+    """Renew well before the leases end, however long a turn lasts; what is over the share goes back between turns."""
+    every = gateway.settings.relay_lease_seconds / RENEWALS
+    while True:
+        with suppress(TransportUnavailable, SQLAlchemyError):  # the turns meet and tell them too
+            await relay.renew(every)
+        await asyncio.sleep(every)
+
+
+async def _work(gateway: Gateway, relay: Relay) -> None:
+    every = gateway.settings.relay_lease_seconds / RENEWALS
     while not gateway.halt.requested:
         gateway.pulse.beat("relay")
         try:
-            if await publish_due(gateway, transport, relay) == 0:
+            await relay.renew(every)
+            if await relay.turn() == 0:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)
         except (TransportUnavailable, SQLAlchemyError) as exc:
-            log.warning("relay waits", extra={"error": type(exc).__name__})
+            _say(exc)
             await gateway.halt.pause(PAUSE_AFTER_FAULT)
+
+
+def _say(exc: TransportUnavailable | SQLAlchemyError) -> None:
+    reason = {"reason": exc.fault.value} if isinstance(exc, TransportUnavailable) else {}
+    log.warning("relay waits", extra={"error": type(exc).__name__, **reason})

@@ -10,6 +10,7 @@ from broker.directory.cache import Directory
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
 from broker.ids import new_id
+from broker.telemetry import CURRENT, trace_of
 from broker.transfers.submission import Submitted
 from schemas.identifiers import Instance
 from schemas.message import Head, ValidatedPayload
@@ -53,6 +54,7 @@ def admit(
         at=gateway.clock(),
         other_traeger=directory.traeger(str(head.sender.agency)) != directory.traeger(str(head.recipient.agency)),
         only_check=only_check,
+        traceparent=(CURRENT.get() or trace_of(None)).traceparent,
     )
 
 

@@ -221,4 +221,4 @@ def cloud_event_headers(submitted: Submitted, source: str) -> dict[str, str]:
         "ce_subject": submitted.recipient,
         "ce_time": timestamp(submitted.at),
         "content-type": "application/octet-stream",
-    }
+    } | ({"traceparent": submitted.traceparent} if submitted.traceparent else {})

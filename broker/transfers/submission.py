@@ -20,6 +20,8 @@ class Submitted:
     other_traeger: bool
     """Sender and recipient belong to different Träger, as the directory says."""
     only_check: bool = False
+    traceparent: str = ""
+    """The trace that the request belongs to (W3C Trace Context); travels with the record."""
 
     @property
     def sender(self) -> str:

@@ -133,10 +133,11 @@ class KafkaOutlet:
     async def _in_one_transaction(self, records: Sequence[Record]) -> None:
         await self._producer.begin_transaction()
         sent = [await self._send(record) for record in records]
-        await asyncio.wait(sent)  # all, so that none is left with an error that nobody reads
-        for record, result in zip(records, sent, strict=True):
-            with translated(record.topic):
-                result.result()
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        for record, result in zip(records, results, strict=True):
+            if isinstance(result, BaseException):
+                with translated(record.topic):
+                    raise result
         await self._producer.commit_transaction()
 
     async def _send(self, record: Record) -> asyncio.Future[Any]:
@@ -155,11 +156,20 @@ class KafkaOutlet:
             with suppress(errors.KafkaError, OSError, TimeoutError, AssertionError):
                 async with asyncio.timeout(ABORT_SECONDS):
                     await self._producer.abort_transaction()
+        _read_errors(self._producer)
         await self.close()
 
     async def close(self) -> None:
         """Close the producer, in the background."""
         self._transport.close_later(self._producer.stop())
+
+
+def _read_errors(producer: Any) -> None:  # noqa: ANN401 - the library has no types
+    """Read what a fenced producer leaves unread in futures of its own; asyncio would log it, traces and all."""
+    batches = (batch for queue in producer._message_accumulator._batches.values() for batch in queue)  # noqa: SLF001 - nothing public reaches them
+    for waiter in (producer._txn_manager._transaction_waiter, *(batch._drain_waiter for batch in batches)):  # noqa: SLF001 - the same
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()
 
 
 class KafkaSubscription:

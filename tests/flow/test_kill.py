@@ -23,10 +23,10 @@ SUBMIT = [
     ("submit", "broker.transfers.batcher:_settle", "before"),
 ]
 RELAY = [
-    ("relay", "broker.outbox.relay:claim_due", "after"),
-    ("relay", "broker.outbox.relay:_claim", "after"),
+    ("relay", "broker.outbox.relay:claim", "after"),
+    ("relay", "broker.outbox.relay:Relay._claim", "after"),
     ("relay", "broker.transport.embedded:EmbeddedOutlet.publish", "after"),
-    ("relay", "broker.outbox.relay:note_published", "after"),
+    ("relay", "broker.outbox.relay:forget", "after"),
     ("relay", "broker.outbox.relay:advance", "after"),
 ]
 INTAKE = [
@@ -100,7 +100,7 @@ async def ended(kreis: Kreis) -> None:
     assert await kreis.scalar("SELECT count(*) FROM embedded_records") <= 1
     assert await kreis.scalar("SELECT count(*) FROM deliveries") == 1
     assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 0
-    assert await kreis.scalar("SELECT sum(length(value)) FROM outbox") == 0
+    assert await kreis.scalar("SELECT count(*) FROM outbox") == 0
     assert await kreis.scalar("SELECT sum(length(sealed)) FROM deliveries") == 0
     for state in ("accepted", "published", "handing_over", "acknowledged"):
         count = await kreis.scalar("SELECT count(*) FROM transfer_events WHERE state = :state", state=state)

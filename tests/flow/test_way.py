@@ -40,7 +40,7 @@ async def test_permitted_transfer_reaches_the_recipient_and_is_answered(kreis: K
     assert item["message"].encode() == sent
     assert (quittung.json()["state"], processed.json()["state"]) == ("acknowledged", "processed")
     states = [event["state"] for event in seen["history"]]
-    assert states == ["accepted", "publishing", "published", "handing_over", "acknowledged", "processed"]
+    assert states == ["accepted", "published", "handing_over", "acknowledged", "processed"]
 
 
 async def test_refusal_names_the_finding_and_queues_nothing(kreis: Kreis) -> None:

@@ -79,14 +79,14 @@ async def test_record_holds_ids_and_ciphertext(kreis: Kreis) -> None:
     assert "ce_specversion" in row.headers
 
 
-async def test_second_relay_takes_nothing_while_the_claim_holds(kreis: Kreis) -> None:
-    """A relay that died after its claim holds the row for the claim's time; then another publishes it."""
+async def test_second_relay_takes_nothing_while_the_lease_holds(kreis: Kreis) -> None:
+    """A relay that died after its claim holds its part for the lease's time; then another publishes it."""
     await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
     with pytest.raises(TransportUnavailable):
         await publish_due(kreis.gateway, UnavailableTransport(kreis, 1), "dead")
 
     assert await publish_due(kreis.gateway, kreis.transport, "other") == 0
-    kreis.clock.move(seconds=kreis.gateway.settings.claim_seconds + 1)
+    kreis.clock.move(seconds=kreis.gateway.settings.relay_lease_seconds + 1)
     assert await publish_due(kreis.gateway, kreis.transport, "other") == 1
 
 
@@ -150,7 +150,7 @@ async def test_running_relay_waits_out_a_database(kreis: Kreis, monkeypatch: pyt
     monkeypatch.setattr(relay, "PAUSE_AFTER_FAULT", 0.01)
     transfer = await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
     async with kreis.gateway.db.writing() as connection:
-        refuse = "CREATE TRIGGER away BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'away'); END"
+        refuse = "CREATE TRIGGER away BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'away'); END"
         await connection.execute(text(refuse))
 
     async def mend() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -12,15 +13,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broker.gateway import Gateway
-from broker.outbox.repository import PermitMismatch, claim_due, note_published, outbox_row
+from broker.outbox import repository
+from broker.outbox.leases import PARTITIONS, partition_of
+from broker.outbox.repository import PermitMismatch, claim, outbox_row
+from broker.transport.base import topic_of
 from consent.decision import Basis, Permit
-from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
+from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis
 from tests.world import rows
 
 TRANSFER = "11111111-2222-4333-8444-555555555555"
 OTHER = "11111111-2222-4333-8444-666666666666"
-HOLD = timedelta(seconds=30)
-LIMIT = 100
 
 
 def permit_for(transfer_id: str, content: bytes) -> Permit:
@@ -49,7 +51,7 @@ def test_permit_for_these_bytes_and_this_id_queues_the_ciphertext_alone(content:
     row = queued(permit_for(TRANSFER, content), TRANSFER, content)
 
     assert (row["transfer_id"], row["topic"], row["value"]) == (TRANSFER, "amtsbruecke.v1.sozialamt-herten", b"sealed")
-    assert set(row) == {"transfer_id", "topic", "key", "headers", "value"}
+    assert set(row) == {"record_id", "transfer_id", "partition", "topic", "key", "headers", "value"}
 
 
 @given(st.binary(max_size=64), st.binary(max_size=64))
@@ -68,10 +70,11 @@ def test_permit_serves_no_other_transfer(made_for: str) -> None:
         queued(permit, TRANSFER, b"x")
 
 
-async def claimed(gateway: Gateway, relay: str, limit: int = LIMIT) -> list[str]:
+async def claimed(gateway: Gateway, *, passed_over: Collection[str] = ()) -> list[str]:
     """Claim what is due; return the ids in the order of the claim."""
     async with gateway.db.writing() as connection:
-        return [transfer_id for transfer_id, _ in await claim_due(connection, relay, gateway.clock(), HOLD, limit)]
+        found = await claim(connection, range(PARTITIONS), passed_over, gateway.clock())
+    return [item.transfer_id for item in found]
 
 
 async def submitted(kreis: Kreis, count: int) -> list[str]:
@@ -80,40 +83,52 @@ async def submitted(kreis: Kreis, count: int) -> list[str]:
     return [await jobcenter.accepted(SOZIALAMT) for _ in range(count)]
 
 
-async def test_oldest_are_claimed_first(kreis: Kreis) -> None:
-    """A claim takes rows in the order of their acceptance, at most its limit."""
+async def test_oldest_are_claimed_first(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim takes rows in the order of their acceptance, at most a batch."""
     ids = await submitted(kreis, 3)
+    monkeypatch.setattr(repository, "BATCH", 2)
 
-    assert await claimed(kreis.gateway, "a", limit=2) == ids[:2]
-    assert await claimed(kreis.gateway, "b", limit=2) == ids[2:]
-
-
-async def test_claim_keeps_others_away_until_it_ends(kreis: Kreis) -> None:
-    """While a relay holds a row it alone gets it again; when the time is over, any other."""
-    ids = await submitted(kreis, 1)
-    assert await claimed(kreis.gateway, "a") == ids
-    kreis.clock.move(seconds=30)
-    assert await claimed(kreis.gateway, "b") == []
-    assert await claimed(kreis.gateway, "a") == ids
-    kreis.clock.move(seconds=31)
-    assert await claimed(kreis.gateway, "b") == ids
-    assert await claimed(kreis.gateway, "a") == []
+    assert await claimed(kreis.gateway) == ids[:2]
 
 
-async def test_published_row_is_claimed_no_more_and_holds_nothing(kreis: Kreis) -> None:
-    """Once the transport has it, neither relay takes the row, and its ciphertext is gone."""
-    ids = await submitted(kreis, 1)
-    await claimed(kreis.gateway, "a")
+async def test_claim_holds_no_more_bytes_than_a_relay_may(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim ends before it grows over its bytes, and takes a record that is larger by itself."""
+    ids = await submitted(kreis, 3)
+    monkeypatch.setattr(repository, "BATCH_BYTES", 10)
+
+    assert await claimed(kreis.gateway) == ids[:1]
+
+
+async def test_claim_looks_into_its_partitions_alone(kreis: Kreis) -> None:
+    """What lies in another relay's partitions is not touched."""
+    [transfer] = await submitted(kreis, 1)
+    [row] = await rows(kreis.gateway, "SELECT partition, key FROM outbox")
     async with kreis.gateway.db.writing() as connection:
-        await note_published(connection, ids, kreis.clock())
-    kreis.clock.move(days=1)
+        others = await claim(connection, set(range(PARTITIONS)) - {row.partition}, (), kreis.clock())
+        mine = await claim(connection, {row.partition}, (), kreis.clock())
 
-    assert await claimed(kreis.gateway, "a") == await claimed(kreis.gateway, "b") == []
-    [row] = await rows(kreis.gateway, "SELECT value, claimed_by, published_at FROM outbox")
-    assert (row.value, row.claimed_by) == (b"", None)
-    assert row.published_at
+    assert row.partition == partition_of(row.key)
+    assert ([item.transfer_id for item in others], [item.transfer_id for item in mine]) == ([], [transfer])
+
+
+async def test_topic_that_is_passed_over_holds_back_no_other(kreis: Kreis) -> None:
+    """Rows for a topic that takes nothing stay, the others are claimed."""
+    waits = await submitted(kreis, 1)
+    goes = await (await kreis.office(JOBCENTER)).accepted(f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII")
+
+    assert await claimed(kreis.gateway, passed_over=[topic_of("sozialamt-herten")]) == [goes]
+    assert await claimed(kreis.gateway) == [*waits, goes]
+
+
+async def test_row_of_a_transfer_that_ended_is_dropped(kreis: Kreis) -> None:
+    """Its ciphertext leaves the outbox without having gone anywhere."""
+    [transfer] = await submitted(kreis, 1)
+    await (await kreis.office(JOBCENTER)).post(f"/v1/transfers/{transfer}/recall")
+
+    assert await claimed(kreis.gateway) == []
+    assert await rows(kreis.gateway, "SELECT id FROM outbox") == []
 
 
 async def test_nothing_due_claims_nothing(kreis: Kreis) -> None:
     """An empty outbox is no error."""
-    assert await claimed(kreis.gateway, "a") == []
+    assert await claimed(kreis.gateway) == []

@@ -1,0 +1,81 @@
+"""Records beside the transfers, for adapters that an agency hosts itself: ids, codes and a link.
+
+Of a quittung to the agency of the transfer's sender, of a notice to that of its recipient; no content, no person.
+They go only where Apache Kafka carries: on the embedded topics nobody outside could read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from broker.clock import timestamp
+from broker.gateway import Gateway
+from broker.ids import new_id
+from broker.lifecycle.models import Transfer
+from broker.outbox.leases import partition_of
+from broker.outbox.models import OutboxRow
+from broker.telemetry import CURRENT, trace_of
+from broker.transport.base import MITTEILUNGEN, QUITTUNGEN, side_topic_of
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class SideRecord:
+    """What is told: `sort` names topic and type, `instance` who is told, `data` ids and codes, `link` where more is."""
+
+    sort: str
+    transfer_id: str
+    instance: str
+    data: Mapping[str, str | None]
+    link: str
+
+
+def of_quittung(transfer_id: str, sender: str, quittung_id: str, status: str, reason: str | None) -> SideRecord:
+    """Tell the sender's agency of a quittung. `quittung_id` is its ``nachrichtId``."""
+    data = {"quittung_id": quittung_id, "status": status, "reason": reason}
+    return SideRecord(QUITTUNGEN, transfer_id, sender, data, f"/v1/transfers/{transfer_id}/quittungen")
+
+
+def of_notice(transfer_id: str, recipient: str, notice_id: str, kind: str) -> SideRecord:
+    """Tell the recipient's agency of a notice."""
+    return SideRecord(MITTEILUNGEN, transfer_id, recipient, {"notice_id": notice_id, "kind": kind}, "/v1/notices")
+
+
+async def enqueue(connection: AsyncConnection, gateway: Gateway, told: SideRecord) -> None:
+    """Write the record into the outbox, in the caller's transaction; it keeps the order of its case."""
+    if not gateway.settings.kafka_bootstrap:
+        return
+    query = select(Transfer.order_key, Transfer.message_id).where(Transfer.id == told.transfer_id)
+    transfer = (await connection.execute(query)).one()
+    ids = {"transfer_id": told.transfer_id, "message_id": transfer.message_id}
+    record_id = new_id()
+    row = {
+        "record_id": record_id,
+        "transfer_id": told.transfer_id,
+        "partition": partition_of(transfer.order_key),
+        "topic": side_topic_of(told.instance.partition(":")[0], told.sort),
+        "key": transfer.order_key,
+        "headers": _headers(gateway, told, record_id),
+        "value": orjson.dumps(ids | dict(told.data) | {"link": told.link}),
+    }
+    await connection.execute(insert(OutboxRow), [row])
+
+
+def _headers(gateway: Gateway, told: SideRecord, record_id: str) -> dict[str, str]:
+    trace = CURRENT.get() or trace_of(None)
+    return {
+        "ce_specversion": "1.0",
+        "ce_id": record_id,
+        "ce_source": gateway.settings.public_url,
+        "ce_type": f"de.amtsbruecke.{told.sort}.1",
+        "ce_subject": told.instance,
+        "ce_time": timestamp(gateway.clock()),
+        "content-type": JSON,
+        "traceparent": trace.traceparent,
+    }
