@@ -31,6 +31,7 @@ from broker.language import router as language_router
 from broker.observed import Observed
 from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
+from broker.oversight.log_api import router as log_router
 from broker.requests.api import router as requests_router
 from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
@@ -85,6 +86,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         agencies_router(caller),
         language_router,
         oversight_router,
+        log_router,
         health_router,
     ):
         app.include_router(router)

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     promise_seconds: int = Field(default=60, ge=10, description="by when an entry is in a checkpoint, as promised")
     unsealed_seconds: int = Field(default=60, ge=1, description="older unsealed evidence stops new transfers")
     unsealed_urgent_seconds: int = Field(default=900, ge=1, description="the same for kinderschutz")
+    side_days: int = Field(default=730, ge=1, description="how long what lies beside the evidence is kept")
+    side_abruf_days: int = Field(default=183, ge=1, description="the same for automated retrieval (§ 79(4) SGB X)")
+    side_stop_days: int = Field(default=1096, ge=1, description="the same for consents and stops, after their end")
 
     @model_validator(mode="after")
     def _name_and_password_with_sasl(self) -> Self:

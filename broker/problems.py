@@ -95,6 +95,9 @@ PROBLEMS: Mapping[str, ProblemType] = {
         "Kein Schlüssel zum Verschlüsseln",
         "Beim Betrieb einen öffentlichen Schlüssel hinterlegen lassen (`amtsbruecke client encryption-key`).",
     ),
+    "not-sealed-yet": ProblemType(
+        409, "Noch nicht gesiegelt", "Nach der Zeit in Retry-After erneut fragen; der nächste Prüfpunkt enthält es."
+    ),
     "payload-too-large": ProblemType(413, "Nachricht zu groß", "Die Grenzen stehen unter GET /v1/limits."),
     "unsupported-media-type": ProblemType(
         415, "Falscher Inhaltstyp", "Nachrichten als application/xml senden, alles andere als application/json."

@@ -14,6 +14,7 @@ class Role(StrEnum):
     INSTANCE = "instance"
     OFFICER = "officer"
     OPERATOR = "operator"
+    AUDITOR = "auditor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ def _check_role(role: Role, instance: str | None, agency: str | None) -> None:
             raise RoleMismatch("Ein Zugang der Datenschutzbeauftragten braucht ihre Behörde, z. B. jugendamt-marl.")
         case Role.OPERATOR if instance is not None or agency is not None:
             raise RoleMismatch("Ein Zugang des Betriebs gehört zu keiner Instanz und keiner Behörde.")
+        case Role.AUDITOR if instance is not None or agency is not None:
+            raise RoleMismatch("Ein Zugang zur Prüfung des Protokolls gehört zu keiner Instanz und keiner Behörde.")
 
 
 async def _check_directory(connection: AsyncConnection, instance: str | None, agency: str | None) -> None:

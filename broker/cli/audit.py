@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from uuid import UUID
 
 import typer
 
@@ -19,6 +20,7 @@ from broker.audit.log import append
 from broker.audit.notes import BadNote, read_key
 from broker.audit.promises import find_tokens
 from broker.audit.verify import NoExport, Report, Trust, Verifier
+from broker.erasure import BadErasure, EraseReason, Erasure, count, erase
 from broker.gateway import Gateway
 from broker.start import open_gateway
 
@@ -98,6 +100,31 @@ def verify_command(
         raise typer.Exit(UNUSABLE) from exc
     typer.echo("\n".join(said(report)))
     raise typer.Exit(exit_code(report))
+
+
+@app.command("erase")
+def erase_command(
+    reason: Annotated[EraseReason, typer.Option(help="Warum gelöscht wird; steht im Protokoll.")],
+    *,
+    due: Annotated[bool, typer.Option("--due", help="Alles, dessen Frist abgelaufen ist.")] = False,
+    transfer: Annotated[UUID | None, typer.Option(help="Alles zu einer Übermittlung.")] = None,
+    key: Annotated[str | None, typer.Option(help="Alles mit diesem Pseudonym oder Fallschlüssel.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zählen.")] = False,
+) -> None:
+    """Nebendaten löschen (Pseudonyme, Gründe, Prüfsummen). Das Protokoll bleibt vollständig und prüfbar."""
+    what = Erasure(reason, due, str(transfer) if transfer else None, key)
+    try:
+        number = asyncio.run(_erase(what, dry_run=dry_run))
+    except BadErasure as exc:
+        typer.echo(f"Nichts gelöscht. {exc}", err=True)
+        raise typer.Exit(UNUSABLE) from exc
+    done = "würden gelöscht" if dry_run else "gelöscht und der Lauf protokolliert" if number else "gelöscht"
+    typer.echo(f"Nebendaten von {number} Einträgen {done}.")
+
+
+async def _erase(what: Erasure, *, dry_run: bool) -> int:
+    async with open_gateway() as gateway:
+        return await (count if dry_run else erase)(gateway, what)
 
 
 def exit_code(report: Report) -> int:
