@@ -153,10 +153,10 @@ async def test_second_signal_ends_at_once(data_dir: Path, tmp_path: Path, client
 @pytest.mark.parametrize("roles", ["--roles", "--no-roles"])
 async def test_role_that_dies_ends_the_process(roles: str, data_dir: Path) -> None:
     """A role whose loop ends by itself, inside the gateway too, ends its process with 70, to be started again."""
-    program = (
-        "import sys, broker.outbox.relay as relay\n"
-        "async def claim(*_): raise RuntimeError('Zzyzx')\n"
-        "relay._claim = claim\n"
+    program = (  # its loop fails at its first turn
+        "from broker.gateway import Pulse\n"
+        "def beat(*_): raise RuntimeError('Zzyzx')\n"
+        "Pulse.beat = beat\n"
         "from broker.__main__ import main\n"
         "main()\n"
     )
