@@ -2,28 +2,44 @@
 
 Embedded: SQLite in WAL mode with ``synchronous=FULL``; one writer at a time, by a lock inside the process and by
 ``BEGIN IMMEDIATE`` between processes. Reading never waits for writing.
+
+Production: PostgreSQL, READ COMMITTED; who must wait for whom says so by row locks. What passes by itself (no
+connection, a deadlock, a lock not had in time, a full disk) is an `OperationalError` on both.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import asyncpg
 import orjson
 from sqlalchemy import JSON, Connection, DateTime, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 WRITES = "amtsbruecke_writes"
+#: Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, rollback (deadlock,
+#: serialisation), resources, object not ready, intervention by an operator, system.
+PASSING = ("08", "40", "53", "55", "57", "58", "25006")
+#: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
+SESSION = {
+    "application_name": "amtsbruecke",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "60000",
+    "timezone": "UTC",
+}
 
 
 class Moment(TypeDecorator[datetime]):
@@ -68,9 +84,9 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             _make_folder(url)
-        self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=8, max_overflow=8, json_serializer=json_text, json_deserializer=orjson.loads
-        )
+        session = {} if self.is_sqlite else {"connect_args": {"server_settings": SESSION}}
+        json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
+        self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **json, **session)
         self._writer = asyncio.Lock()
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -79,17 +95,17 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for a reading transaction; nothing is kept of it."""
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection whose work commits as one at the end, or not at all where an exception leaves."""
         if not self.is_sqlite:
-            async with self.engine.begin() as connection:
+            async with self._connected() as connection, connection.begin():
                 yield connection
             return
-        async with self._writer, self.engine.connect() as connection:
+        async with self._writer, self._connected() as connection:
             await connection.execution_options(**{WRITES: True})
             async with connection.begin():
                 yield connection
@@ -99,6 +115,17 @@ class Database:
         async with self.reading() as connection:
             there = await connection.run_sync(lambda sync: sync.dialect.has_table(sync, "alembic_version"))
             return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        connection = self.engine.connect()
+        with _named_alike(DBAPIError, PoolExhausted, asyncpg.PostgresError, OSError):
+            await connection.start()
+        try:
+            with _named_alike():
+                yield connection
+        finally:
+            await connection.close()
 
     async def shred(self) -> None:
         """Take what was deleted out of SQLite's write-ahead file too, where old pages would stay readable.
@@ -123,6 +150,24 @@ def json_text(value: Any) -> str:  # noqa: ANN401 - any value of a JSON column
 def is_sqlite(connection: AsyncConnection) -> bool:
     """Whether a connection is one to the embedded database."""
     return connection.dialect.name == "sqlite"
+
+
+@contextmanager
+def _named_alike(*always: type[Exception]) -> Iterator[None]:
+    """Raise what passes by itself as `OperationalError`: the given ones, and what PostgreSQL says by its code."""
+    try:
+        yield
+    except OperationalError:
+        raise
+    except Exception as exc:
+        if isinstance(exc, always) or (isinstance(exc, DBAPIError) and _passes(exc)):
+            raise OperationalError(None, None, exc) from exc
+        raise
+
+
+def _passes(exc: DBAPIError) -> bool:
+    code = getattr(exc.orig, "sqlstate", None) or ""
+    return exc.connection_invalidated or code.startswith(PASSING)
 
 
 def _make_folder(url: str) -> None:

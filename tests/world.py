@@ -1,13 +1,13 @@
 """The world that tests share: a clock that can be moved, a gateway on a fresh database, and what lies in it.
 
-The database is the real one, triggers included: the migrations run once, and each test gets a copy of the file.
+The database is the real one, made by the migrations, which run once; each test gets a copy. What asks for `data_dir`
+runs on both deployments; a test about the nature of one says so: ``@on_sqlite`` or ``@on_postgresql``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,9 @@ from broker.directory.file import read_directory
 from broker.gateway import Gateway
 from broker.migrations import upgrade
 from broker.start import open_gateway
+from tests.deployment import DATABASE, DEPLOYMENTS, EMBEDDED, PRODUCTION, deployed, settings_of
+from tests.servers.databases import dump
+from tests.servers.postgres import postgres_is_to_be_had
 
 START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
 PUBLIC_URL = "https://gateway.example"
@@ -32,7 +35,9 @@ PUBLIC_URL = "https://gateway.example"
 NEVER_STALE = {"unsealed_seconds": 10**9, "unsealed_urgent_seconds": 10**9}
 #: The directory that the project ships.
 DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
-DATABASE = "amtsbruecke.db"
+
+on_sqlite = pytest.mark.parametrize("deployment", [EMBEDDED], indirect=True)
+on_postgresql = pytest.mark.parametrize("deployment", [PRODUCTION], indirect=True)
 
 
 @dataclass
@@ -54,9 +59,8 @@ def fresh_gateway(
     folder: Path, clock: MovableClock | None = None, **settings: Any
 ) -> AbstractAsyncContextManager[Gateway]:
     """Open a gateway on a data directory; what lies there already is taken up again."""
-    return open_gateway(
-        Settings(data_dir=folder, **({"public_url": PUBLIC_URL} | NEVER_STALE | settings)), clock or MovableClock()
-    )
+    given = {"public_url": PUBLIC_URL} | NEVER_STALE | settings_of(folder) | settings
+    return open_gateway(Settings(data_dir=folder, **given), clock or MovableClock())
 
 
 def kreis_directory(folder: Path) -> DirectoryDocument:
@@ -93,7 +97,9 @@ async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) 
 
 
 def database_bytes(gateway: Gateway) -> bytes:
-    """Return all bytes of the database's files."""
+    """Return all bytes of the database: of its files, or of its rows where the files are a server's."""
+    if not gateway.db.is_sqlite:
+        return dump(gateway.settings.database)
     return b"".join(path.read_bytes() for path in sorted(gateway.settings.data_dir.glob(DATABASE + "*")))
 
 
@@ -105,13 +111,17 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(params=DEPLOYMENTS if postgres_is_to_be_had() else [EMBEDDED])
+def deployment(request: pytest.FixtureRequest) -> str:
+    """Return the deployment that the test runs on."""
+    return str(request.param)
+
+
 @pytest.fixture
-def data_dir(tmp_path: Path, migrated: Path) -> Path:
-    """Return a data directory that holds nothing but a copy of the migrated database."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    shutil.copyfile(migrated, folder / DATABASE)
-    return folder
+def data_dir(tmp_path: Path, migrated: Path, deployment: str) -> Iterator[Path]:
+    """Give a data directory with a database that holds nothing yet."""
+    with deployed(deployment, tmp_path / "data", migrated) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -39,4 +39,4 @@ class NoticeRow(Base):
     """``RUECKRUF`` (recalled by the sender) or ``WIDERRUF`` (the law would no longer let it pass)."""
     created_at: Mapped[datetime]
     acknowledged_at: Mapped[datetime | None]
-    measure: Mapped[str | None] = mapped_column(String(16))
+    measure: Mapped[str | None] = mapped_column(String(32))

@@ -1,6 +1,6 @@
 """The world of these tests."""
 
 from tests.flow.world import kreis
-from tests.world import clock, data_dir, migrated
+from tests.world import clock, data_dir, deployment, migrated
 
-__all__ = ["clock", "data_dir", "kreis", "migrated"]
+__all__ = ["clock", "data_dir", "deployment", "kreis", "migrated"]

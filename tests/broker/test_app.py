@@ -12,7 +12,6 @@ import httpx
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import text
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from broker.auth.dependencies import caller
@@ -22,23 +21,11 @@ from schemas.identifiers import DataCategory
 from schemas.message import ValidatedPayload
 from schemas.xml import validate
 from tests.flow.world import BEZUG, JOBCENTER, SOZIALAMT, STAMMDATEN, Kreis
+from tests.triggers import doom, mend
 
 #: Routes that ask nobody who calls, each for a reason: they give a token, verify one, or say what anybody may know.
 OPEN = {"/v1/token", "/v1/keys", "/v1/schemas", "/v1/schemas/{path:path}", "/v1/limits", "/problems/{slug}"}
 OPEN |= {"/livez", "/readyz"}
-
-#: A row that only the end of the transaction refuses, so that COMMIT itself fails.
-DOOM = (
-    "CREATE TABLE doomed (agency VARCHAR REFERENCES agencies (id) DEFERRABLE INITIALLY DEFERRED)",
-    "CREATE TRIGGER doom AFTER INSERT ON {table} BEGIN INSERT INTO doomed VALUES ('nobody'); END",
-)
-
-
-async def run(kreis: Kreis, *statements: str) -> None:
-    """Run statements in one transaction."""
-    async with kreis.gateway.db.writing() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
 
 
 @pytest.mark.parametrize("table", ["submissions", "decisions", "outbox", "audit_entries"])
@@ -47,10 +34,10 @@ async def test_failed_commit_is_never_answered_202(kreis: Kreis, table: str) -> 
     jobcenter = await kreis.office(JOBCENTER)
     await jobcenter.headers()
     message = jobcenter.message(SOZIALAMT)
-    await run(kreis, *(statement.format(table=table) for statement in DOOM))
+    await doom(kreis.gateway, table)
     answers = await asyncio.gather(*(jobcenter.post_xml("/v1/transfers", message) for _ in range(3)))
     left = [await kreis.scalar(f"SELECT count(*) FROM {name}") for name in ("submissions", "transfers", "outbox")]  # noqa: S608 - fixed names
-    await run(kreis, "DROP TRIGGER doom")
+    await mend(kreis.gateway, table)
     again = await jobcenter.post_xml("/v1/transfers", message)
 
     assert {answer.status_code for answer in answers} == {500}
@@ -65,10 +52,10 @@ async def test_failed_commit_of_a_withdrawal_or_a_quittung_is_told(kreis: Kreis)
     await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
     await kreis.pump()
     [item] = await sozialamt.inbox()
-    await run(kreis, *(statement.format(table="quittungen") for statement in DOOM))
+    await doom(kreis.gateway, "quittungen")
     failed = await sozialamt.answer(item)
     keys = await kreis.scalar("SELECT count(*) FROM transfer_keys")
-    await run(kreis, "DROP TRIGGER doom")
+    await mend(kreis.gateway, "quittungen")
     done = await sozialamt.answer(item)
 
     assert (failed.status_code, keys, done.status_code) == (500, 1, 200)

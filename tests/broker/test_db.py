@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,18 +11,42 @@ import pytest
 from alembic import command
 from sqlalchemy import Column, MetaData, Table, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import OperationalError
 
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
 from broker.db import Database, Moment
 from broker.migrations import _config, downgrade, upgrade
+from tests.deployment import EMBEDDED
+from tests.servers.databases import closed, empty_database
+from tests.world import START, on_postgresql, on_sqlite
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+def url(deployment: str, tmp_path: Path) -> Iterator[str]:
+    """Give the address of a database with nothing in it."""
+    if deployment == EMBEDDED:
+        yield f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"
+        return
+    with empty_database() as made:
+        yield made
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
     """Give a database with one small table."""
-    made = Database(f"sqlite+aiosqlite:///{tmp_path / 'deep' / 'x.db'}")
+    made = Database(url)
     async with made.writing() as connection:
         await connection.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
     yield made
+    await made.close()
+
+
+async def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+    """An embedded database needs no folder to be there."""
+    made = Database(f"sqlite+aiosqlite:///{tmp_path / 'deep' / 'x.db'}")
+    async with made.reading() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
     await made.close()
 
 
@@ -69,6 +93,7 @@ async def test_writers_wait_for_each_other_and_readers_for_none(database: Databa
     assert await count(database) == 21
 
 
+@on_sqlite
 async def test_writes_are_durable_with_the_commit(database: Database) -> None:
     """SQLite writes ahead, and waits for the disk at each commit."""
     async with database.reading() as connection:
@@ -93,33 +118,52 @@ async def test_moments_keep_their_zone(database: Database) -> None:
         Moment().process_bind_param(moment.replace(tzinfo=None), sqlite.dialect())
 
 
-def test_migrations_go_up_and_down_and_up(tmp_path: Path) -> None:
+def test_migrations_go_up_and_down_and_up(url: str) -> None:
     """The chain of migrations can be gone both ways on an empty database."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'm.db'}"
     upgrade(url)
     downgrade(url)
     upgrade(url)
 
 
-def test_migrations_make_just_the_tables_of_the_code(tmp_path: Path) -> None:
+def test_migrations_make_just_the_tables_of_the_code(url: str) -> None:
     """A database made by the migrations lacks nothing that the models have, and has nothing besides."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'm.db'}"
     upgrade(url)
     command.check(_config(url))
 
 
-async def test_migrations_do_not_go_back_over_evidence(tmp_path: Path) -> None:
+async def test_migrations_do_not_go_back_over_evidence(url: str) -> None:
     """Where there is an entry of the evidence, going back is refused."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'm.db'}"
     await asyncio.to_thread(upgrade, url)
     made = Database(url)
     async with made.writing() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO audit_entries (id, at, event, actor, data, commitments, leaf) "
-                "VALUES ('e', '2026-03-16 10:00:00', 'audit.read', 'x', '{}', '{}', x'00')"
-            )
-        )
+        await append(connection, [AuditEvent("audit.read", "officer:x")], START)
     await made.close()
     with pytest.raises(RuntimeError, match="evidence"):
         await asyncio.to_thread(downgrade, url)
+
+
+@on_postgresql
+async def test_what_passes_by_itself_is_an_operational_error(url: str, database: Database) -> None:
+    """A deadlock, a lock that is not had, a connection that ends, a server that is away: all are told alike."""
+    async with database.writing() as connection:
+        await connection.execute(text("INSERT INTO t VALUES (1), (2)"))
+    both = asyncio.Barrier(2)
+
+    async def crosswise(first: int, second: int) -> None:
+        async with database.writing() as connection:
+            for number in (first, second):
+                await connection.execute(text("SELECT n FROM t WHERE n = :n FOR UPDATE"), {"n": number})
+                if number == first:
+                    await both.wait()
+
+    [deadlock] = [
+        fault for fault in await asyncio.gather(crosswise(1, 2), crosswise(2, 1), return_exceptions=True) if fault
+    ]
+    with closed(url):
+        with pytest.raises(OperationalError):  # the pool's connections were ended
+            await count(database)
+        with pytest.raises(OperationalError):  # there is no new one to be had
+            await count(Database(url))
+
+    assert isinstance(deadlock, OperationalError)
+    assert await count(database) == 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
-import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from broker import problems
 from broker.app import create_app
@@ -29,8 +29,10 @@ from broker.problems import MEDIA_TYPE, PROBLEMS, TYPE_BASE, problem_body
 from broker.transport.embedded import EmbeddedTransport
 from consent.catalogue import load_catalogue
 from schemas.limits import DEFAULT_LIMITS
+from tests.deployment import DATABASE
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
-from tests.world import DATABASE, PUBLIC_URL, MovableClock
+from tests.servers.databases import closed
+from tests.world import PUBLIC_URL, MovableClock
 
 SOURCES = sorted(Path(problems.__file__).parent.rglob("*.py"))
 MARKER = "Zzyzxmarker"
@@ -191,9 +193,12 @@ def test_queries_are_never_quoted(app: FastAPI, value: str, path: str) -> None:
 
 async def impatient(kreis: Kreis) -> None:
     """Let connections give up soon, so that the test need not wait as long as the service does."""
+    patience = "PRAGMA busy_timeout = 50" if kreis.gateway.db.is_sqlite else "SET lock_timeout = 50"
 
     def short(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA busy_timeout = 50")
+        cursor = connection.cursor()
+        cursor.execute(patience)
+        cursor.close()
 
     await kreis.gateway.db.engine.dispose()
     event.listen(kreis.gateway.db.engine.sync_engine, "connect", short)
@@ -205,11 +210,12 @@ async def test_locked_database_says_when_to_come_again(kreis: Kreis) -> None:
     await jobcenter.headers()
     await impatient(kreis)
     message = jobcenter.message(SOZIALAMT)
-    other = sqlite3.connect(kreis.gateway.settings.data_dir / DATABASE, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    refused = await jobcenter.post_xml("/v1/transfers", message)
-    other.execute("ROLLBACK")
-    other.close()
+    other = Database(kreis.gateway.settings.database)
+    async with other.writing() as holding:
+        if not other.is_sqlite:
+            await holding.execute(text("LOCK TABLE subject_state"))
+        refused = await jobcenter.post_xml("/v1/transfers", message)
+    await other.close()
     taken = await jobcenter.post_xml("/v1/transfers", message)
 
     assert (refused.status_code, refused.json()["type"]) == (503, TYPE_BASE + "temporarily-unavailable")
@@ -217,18 +223,29 @@ async def test_locked_database_says_when_to_come_again(kreis: Kreis) -> None:
     assert taken.status_code == httpx.codes.ACCEPTED
 
 
+@contextmanager
+def absent(gateway: Gateway) -> Iterator[None]:
+    """Let nobody open the database."""
+    if not gateway.db.is_sqlite:
+        with closed(gateway.settings.database):
+            yield
+        return
+    file = gateway.settings.data_dir / DATABASE
+    file.rename(file.with_name("aside"))
+    file.mkdir()
+    yield
+    file.rmdir()
+    file.with_name("aside").rename(file)
+
+
 async def test_absent_database_says_when_to_come_again(kreis: Kreis) -> None:
     """Where the database cannot be opened, answers are 503 with Retry-After, and /readyz says so; /livez lives."""
     jobcenter = await kreis.office(JOBCENTER)
     headers = await jobcenter.headers()
     await kreis.gateway.db.engine.dispose()
-    file = kreis.gateway.settings.data_dir / DATABASE
-    file.rename(file.with_name("aside"))
-    file.mkdir()
-    answers = [await jobcenter.http.get(path, headers=headers) for path in ("/v1/inbox", "/v1/transfers")]
-    ready, live = await jobcenter.http.get("/readyz"), await jobcenter.http.get("/livez")
-    file.rmdir()
-    file.with_name("aside").rename(file)
+    with absent(kreis.gateway):
+        answers = [await jobcenter.http.get(path, headers=headers) for path in ("/v1/inbox", "/v1/transfers")]
+        ready, live = await jobcenter.http.get("/readyz"), await jobcenter.http.get("/livez")
 
     assert {answer.status_code for answer in answers} == {503}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)

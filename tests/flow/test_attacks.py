@@ -6,18 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from adapters.base import Package
 from adapters.registry import ConfiguredAdapter
 from broker.app import running
+from broker.auth.models import Client
 from broker.body_limit import LARGEST_OTHER
 from broker.delivery import intake
 from broker.delivery.handover import FAULT, LAID_ASIDE
@@ -180,12 +181,9 @@ async def test_clock_that_goes_back_keeps_no_revoked_client(kreis: Kreis) -> Non
     jobcenter = await kreis.office(JOBCENTER)
     headers = await jobcenter.headers()
     await jobcenter.http.get("/v1/transfers", headers=headers)
-    await write(
-        kreis,
-        "UPDATE clients SET status = 'revoked', revoked_at = :at WHERE client_id = :id",
-        at="2026-03-16 09:50:00.000000",
-        id=jobcenter.client.client_id,
-    )
+    revoked = {"status": "revoked", "revoked_at": kreis.clock() - timedelta(minutes=10)}
+    async with kreis.gateway.db.writing() as connection:
+        await connection.execute(update(Client).where(Client.client_id == jobcenter.client.client_id).values(**revoked))
     kreis.clock.move(minutes=-10)
 
     assert (await jobcenter.http.get("/v1/transfers", headers=headers)).status_code == httpx.codes.UNAUTHORIZED

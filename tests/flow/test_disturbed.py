@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 from broker.outbox.relay import publish_due
 from broker.transport.base import Outlet, TransportUnavailable
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
+from tests.world import on_sqlite
 
 
 class Away:
@@ -27,6 +28,7 @@ async def through(kreis: Kreis, jobcenter: Office, sozialamt: Office, transfer: 
     assert (item["transfer_id"], await jobcenter.state(transfer)) == (transfer, "acknowledged")
 
 
+@on_sqlite
 async def test_full_disk_refuses_and_forgets_nothing(kreis: Kreis) -> None:
     """A database that can grow no more answers 503, keeps no half state, and takes the same message when it can."""
     jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)

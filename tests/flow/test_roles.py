@@ -24,6 +24,7 @@ from broker.config import Settings
 from broker.directory.service import load
 from broker.start import open_gateway
 from schemas.compose import compose_quittung, compose_uebermittlung
+from tests.deployment import environment_of, settings_of
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
 from tests.world import kreis_directory
 
@@ -42,7 +43,7 @@ def free_port() -> int:
 @contextmanager
 def role(*words: str, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run one role; at the end it must stop by SIGTERM, in time and without an error."""
-    environment = os.environ | {"AMTSBRUECKE_DATA_DIR": str(folder), "AMTSBRUECKE_PORT": str(port)}
+    environment = os.environ | environment_of(folder) | {"AMTSBRUECKE_PORT": str(port)}
     command = [sys.executable, "-m", "broker", *words]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
         try:
@@ -56,7 +57,7 @@ def role(*words: str, folder: Path, port: int) -> Iterator[subprocess.Popen[byte
 @pytest.fixture
 async def clients(data_dir: Path) -> dict[str, NewClient]:
     """Prepare directory and clients, with no process running."""
-    async with open_gateway(Settings(data_dir=data_dir)) as gateway:
+    async with open_gateway(Settings(data_dir=data_dir, **settings_of(data_dir))) as gateway:
         await load(gateway, kreis_directory(data_dir))
         return {name: await add_client(gateway, Role.INSTANCE, instance=name) for name in (JOBCENTER, SOZIALAMT)}
 

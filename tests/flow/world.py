@@ -26,8 +26,8 @@ from broker.delivery.worker import adapters_of, deliver_once
 from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
 from broker.outbox.relay import publish_due
+from broker.start import transport_of
 from broker.transport.base import Transport, topic_of
-from broker.transport.embedded import EmbeddedTransport
 from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
 from schemas.identifiers import DataCategory
 from tests.world import MovableClock, database_bytes, fresh_gateway, kreis_directory, rows, scalar
@@ -200,7 +200,7 @@ async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
         document = kreis_directory(folder)
         await load(gateway, document)
         await prepare_channels(document, folder)
-        transport = EmbeddedTransport(gateway.db, gateway.topic_filled)
+        transport = transport_of(gateway)
         app = create_app(gateway, transport)
         await keep_catalogue(gateway)
         kreis = Kreis(gateway, clock, transport, app)

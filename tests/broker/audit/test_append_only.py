@@ -13,6 +13,7 @@ from broker.audit.sequencer import Sealer
 from broker.migrations import SCRIPTS
 from broker.tables import METADATA
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
+from tests.world import on_sqlite
 
 #: The migrations that make tables append-only.
 MIGRATIONS: list[dict[str, Any]] = [
@@ -81,6 +82,7 @@ async def refused(kreis: Kreis, statement: str) -> bool:
     return False
 
 
+@on_sqlite
 async def test_no_row_of_the_evidence_can_be_changed_or_deleted(kreis: Kreis) -> None:
     """Every table of the evidence refuses UPDATE and DELETE; what lies beside an entry can be deleted, not changed."""
     await fill(kreis)
@@ -95,6 +97,7 @@ async def test_no_row_of_the_evidence_can_be_changed_or_deleted(kreis: Kreis) ->
             assert await kreis.scalar(f"SELECT count(*) FROM {table}") == before  # noqa: S608 - fixed names
 
 
+@on_sqlite
 async def test_replacing_a_row_does_not_get_round_it(kreis: Kreis) -> None:
     """INSERT OR REPLACE under the number of an entry neither changes nor removes it."""
     before = await kreis.scalar("SELECT leaf FROM audit_entries WHERE seq = 1")

@@ -17,7 +17,7 @@ from broker.directory.document import DirectoryDocument
 from broker.directory.service import load
 from broker.gateway import Gateway
 from tests.broker.auth.conftest import INSTANCE
-from tests.world import evidence
+from tests.world import database_bytes, evidence
 
 
 async def test_a_new_client_is_on_record(gateway: Gateway) -> None:
@@ -41,7 +41,8 @@ async def test_the_private_key_is_kept_nowhere(gateway: Gateway, new: NewClient)
     async with gateway.db.reading() as connection:
         jwk = (await connection.execute(select(ClientKey.jwk))).scalar_one()
     assert jwk == {name: new.private_jwk[name] for name in ("kty", "crv", "x")}
-    assert files_with(gateway.settings.data_dir, str(jwk["x"]))
+    assert str(jwk["x"]).encode() in database_bytes(gateway)
+    assert secret.encode() not in database_bytes(gateway)
     assert files_with(gateway.settings.data_dir, secret) == []
     assert secret not in repr(new)
 

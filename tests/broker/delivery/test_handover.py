@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import text
+from collections.abc import Callable
 
+import pytest
+from sqlalchemy import Update, update
+
+from broker.delivery.models import DeliveryRow
+from broker.lifecycle.models import Transfer, TransferKey
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis
 
-TAMPERING = {
-    "ciphertext": "UPDATE deliveries SET sealed = zeroblob(64) WHERE transfer_id = :id",
-    "wrapped key": "UPDATE transfer_keys SET wrapped = zeroblob(40) WHERE transfer_id = :id",
-    "digest": "UPDATE transfers SET digest = 'f' WHERE id = :id",
+TAMPERING: dict[str, Callable[[str], Update]] = {
+    "ciphertext": lambda id_: update(DeliveryRow).where(DeliveryRow.transfer_id == id_).values(sealed=bytes(64)),
+    "wrapped key": lambda id_: update(TransferKey).where(TransferKey.transfer_id == id_).values(wrapped=bytes(40)),
+    "digest": lambda id_: update(Transfer).where(Transfer.id == id_).values(digest="f"),
 }
 
 
@@ -26,7 +30,7 @@ async def test_content_that_does_not_open_lies_dead_and_holds_up_no_other_case(
     await kreis.publish()
     await kreis.take_in()
     async with kreis.gateway.db.writing() as connection:
-        await connection.execute(text(TAMPERING[what]), {"id": broken})
+        await connection.execute(TAMPERING[what](broken))
     await kreis.deliver()
     items = await office.inbox()
 

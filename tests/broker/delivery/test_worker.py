@@ -10,15 +10,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from broker.app import running
 from broker.delivery import worker
+from broker.delivery.models import DeliveryRow
 from broker.delivery.worker import run
 from broker.directory.file import read_directory
 from broker.directory.service import load
 from schemas.compose import compose_quittung
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
+from tests.triggers import mend, refuse
 from tests.world import DIRECTORY, START, eventually, rows
 
 OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
@@ -63,8 +65,10 @@ async def test_message_is_brought_word_for_word(kreis: Kreis) -> None:
 
 async def pause(kreis: Kreis) -> timedelta:
     """Return how long the delivery waits before it tries again."""
-    [row] = await rows(kreis.gateway, "SELECT leased_until FROM deliveries")
-    return datetime.fromisoformat(row.leased_until).replace(tzinfo=UTC) - kreis.clock()
+    async with kreis.gateway.db.reading() as connection:
+        until = (await connection.execute(select(DeliveryRow.leased_until))).scalar_one()
+    assert until is not None
+    return until - kreis.clock()
 
 
 async def test_failed_hand_over_is_tried_again_after_growing_pauses(kreis: Kreis) -> None:
@@ -228,9 +232,7 @@ async def test_running_delivery_waits_out_a_database(kreis: Kreis, monkeypatch: 
     """A database that refuses for a while does not stop the delivery."""
     monkeypatch.setattr(worker, "PAUSE_AFTER_FAULT", 0.01)
     transfer = await waiting(kreis)
-    refuse = "CREATE TRIGGER away BEFORE UPDATE ON deliveries BEGIN SELECT RAISE(ABORT, 'away'); END"
-    async with kreis.gateway.db.writing() as connection:
-        await connection.execute(text(refuse))
+    await refuse(kreis.gateway, "UPDATE", "deliveries")
 
     async def delivered() -> bool:
         return await state(kreis, transfer) == "delivered"
@@ -238,6 +240,5 @@ async def test_running_delivery_waits_out_a_database(kreis: Kreis, monkeypatch: 
     async with running([run(kreis.gateway)]):
         with pytest.raises(TimeoutError):
             await eventually(delivered, 0.3)
-        async with kreis.gateway.db.writing() as connection:
-            await connection.execute(text("DROP TRIGGER away"))
+        await mend(kreis.gateway, "deliveries")
         await eventually(delivered)

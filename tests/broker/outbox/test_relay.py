@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from broker.app import running
 from broker.outbox import relay
@@ -15,6 +14,7 @@ from broker.outbox.relay import publish_due, run
 from broker.transport.base import Record, Transport, TransportUnavailable
 from broker.transport.embedded import EmbeddedOutlet, EmbeddedTransport
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
+from tests.triggers import mend, refuse
 from tests.world import eventually, rows
 
 
@@ -149,16 +149,13 @@ async def test_running_relay_waits_out_a_database(kreis: Kreis, monkeypatch: pyt
     """A database that refuses for a while does not stop the relay."""
     monkeypatch.setattr(relay, "PAUSE_AFTER_FAULT", 0.01)
     transfer = await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
-    async with kreis.gateway.db.writing() as connection:
-        refuse = "CREATE TRIGGER away BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'away'); END"
-        await connection.execute(text(refuse))
+    await refuse(kreis.gateway, "DELETE", "outbox")
 
-    async def mend() -> None:
+    async def mend_soon() -> None:
         await asyncio.sleep(0.2)
-        async with kreis.gateway.db.writing() as connection:
-            await connection.execute(text("DROP TRIGGER away"))
+        await mend(kreis.gateway, "outbox")
 
-    async with running([mend()]):
+    async with running([mend_soon()]):
         await published_by_running(kreis, kreis.transport, transfer)
 
 

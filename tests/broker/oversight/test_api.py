@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from broker.audit.events import EVENTS
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
+from tests.triggers import refuse
 from tests.world import evidence
 
 PATH = "/v1/audit/events"
@@ -67,13 +68,7 @@ async def test_a_look_that_cannot_be_recorded_shows_nothing(kreis: Kreis) -> Non
     """Where the entry about the look is refused, so is the look."""
     officer = await kreis.officer(HOME)
     await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
-    async with kreis.gateway.db.writing() as connection:
-        await connection.execute(
-            text(
-                "CREATE TRIGGER no_look BEFORE INSERT ON audit_entries WHEN NEW.event = 'audit.read' "
-                "BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
-        )
+    await refuse(kreis.gateway, "INSERT", "audit_entries", "NEW.event = 'audit.read'")
     answer = await officer.get(PATH, reason=REASON)
 
     assert answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR

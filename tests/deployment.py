@@ -1,0 +1,49 @@
+"""The ways in which the service is deployed, each as a parameter of the tests that must hold on both.
+
+``embedded``: SQLite and the embedded transport. ``production``: PostgreSQL. A data directory says itself to which
+deployment it belongs, so that whoever opens it (another process, the command line) comes to the same database.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.servers.databases import fresh_database
+
+EMBEDDED, PRODUCTION = "embedded", "production"
+DEPLOYMENTS = (EMBEDDED, PRODUCTION)
+#: The embedded database's file in a data directory.
+DATABASE = "amtsbruecke.db"
+#: What a data directory holds of the settings of its deployment.
+SETTINGS = "settings.json"
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """Return the settings that the deployment of a data directory needs."""
+    path = folder / SETTINGS
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the same, and the data directory itself, as the environment of a command."""
+    settings = {"data_dir": folder} | settings_of(folder)
+    return {f"AMTSBRUECKE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+@contextmanager
+def deployed(deployment: str, folder: Path, migrated: Path) -> Iterator[Path]:
+    """Make a data directory with an empty database of the newest shape; `migrated` is such a file of SQLite."""
+    folder.mkdir()
+    if deployment == EMBEDDED:
+        shutil.copyfile(migrated, folder / DATABASE)
+        yield folder
+        return
+    with fresh_database() as url:
+        (folder / SETTINGS).write_text(json.dumps({"database_url": url}))
+        yield folder
