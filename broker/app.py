@@ -18,6 +18,7 @@ from broker.audit import sequencer
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
 from broker.body_limit import BodyLimit
+from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
 from broker.db import insert_ignore
 from broker.delivery import intake, worker
@@ -115,8 +116,9 @@ async def keep_catalogue(gateway: Gateway) -> None:
 
 
 def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[None]]:
-    """Return the relay, the delivery and the sealer, ready to run beside the gateway."""
-    return [relay.run(gateway, transport), deliver(gateway, transport), sequencer.run(gateway)]
+    """Return the relay, the delivery, the sealer and the clean-up, ready to run beside the gateway."""
+    carried = [relay.run(gateway, transport), deliver(gateway, transport)]
+    return [*carried, sequencer.run(gateway), cleanup_role.run(gateway)]
 
 
 async def deliver(gateway: Gateway, transport: Transport) -> None:

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     retry_first_seconds: float = Field(default=5, gt=0, description="shortest pause after a failed hand-over")
     retry_longest_seconds: float = Field(default=3600, gt=0, description="bound of the growing pauses between attempts")
     retry_attempts: int = Field(default=12, ge=1, description="after so many failed attempts a transfer lies dead")
+    warn_days: int = Field(default=3, ge=0, description="so long before it expires both offices are warned")
+    cleanup_seconds: float = Field(default=3600, gt=0, description="how often the clean-up runs")
     deliver_seconds: float = Field(default=1.0, gt=0, description="how often channels are looked at")
     kafka_bootstrap: str = Field(default="", description="Apache Kafka, `host:port,host:port`; empty: embedded topics")
     kafka_security: KafkaSecurity = Field(default="PLAINTEXT", description="how the brokers are spoken to")
@@ -90,7 +92,11 @@ class Settings(BaseSettings):
     promise_seconds: int = Field(default=60, ge=10, description="by when an entry is in a checkpoint, as promised")
     unsealed_seconds: int = Field(default=60, ge=1, description="older unsealed evidence stops new transfers")
     unsealed_urgent_seconds: int = Field(default=900, ge=1, description="the same for kinderschutz")
-    side_days: int = Field(default=730, ge=1, description="how long what lies beside the evidence is kept")
+    side_days: int = Field(
+        default=730,
+        ge=1,
+        description="how long transfers, decisions and what lies beside the evidence are kept after their end",
+    )
     side_abruf_days: int = Field(default=183, ge=1, description="the same for automated retrieval (§ 79(4) SGB X)")
     side_stop_days: int = Field(default=1096, ge=1, description="the same for consents and stops, after their end")
 

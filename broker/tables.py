@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.audit import models as _audit
 from broker.auth import models as _auth
+from broker.cleanup import horizons as _cleanup
 from broker.consents import models as _consents
 from broker.db import Base
 from broker.delivery import models as _delivery
@@ -18,6 +19,7 @@ from broker.transport import models as _transport
 PARTS = (
     _audit,
     _auth,
+    _cleanup,
     _consents,
     _delivery,
     _directory,

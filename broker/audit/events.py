@@ -29,6 +29,8 @@ EVENTS: Mapping[str, str] = {
     "dead.retried": "Tote Übermittlung erneut versucht",
     "dead.released": "Spätere Übermittlungen an einer toten vorbeigelassen",
     "dead.discarded": "Tote Übermittlung verworfen",
+    "cleanup.done": "Gelöscht, dessen Frist um war",
+    "transfer.expiring": "Übermittlung läuft bald ab",
     "notice.created": "Mitteilung an den Empfänger",
     "notice.acknowledged": "Mitteilung vom Empfänger bestätigt",
     "audit.read": "Einsicht in das Protokoll",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from broker.cli import audit, client, database, dead, directory, law, message, roles, run
+from broker.cli import audit, cleanup, client, database, dead, directory, law, message, roles, run
 
 app = typer.Typer(
     name="amtsbruecke",
@@ -18,6 +18,7 @@ app.command("serve")(roles.serve)
 app.command("relay")(roles.run_relay)
 app.command("deliver")(roles.run_deliver)
 app.command("seal")(roles.run_seal)
+app.command("cleanup")(cleanup.cleanup)
 app.add_typer(audit.app, name="audit")
 app.add_typer(directory.app, name="directory")
 app.add_typer(client.app, name="client")

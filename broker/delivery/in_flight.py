@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
 from broker.delivery.notices import NoticeKind, notify
 from broker.delivery.repository import forget_sealed
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer, TransferEvent, TransferLookup
-from broker.lifecycle.progress import advance
+from broker.lifecycle.progress import Moved, advance, event_row
 from broker.lifecycle.states import CAN_BE_STOPPED, State, sources
 from broker.subjects.events import SubjectEvent
 from broker.subjects.pseudonym import short
@@ -22,6 +24,7 @@ ACTOR = "broker:delivery"
 HANDED_OVER = (State.HANDING_OVER, State.DELIVERED, State.ACKNOWLEDGED, State.PROCESSED)
 NOTICE_DAYS = 90
 EXPIRY_BATCH = 200
+EXPIRES_SOON = "expires-soon"
 
 
 async def look_again(connection: AsyncConnection, gateway: Gateway, event: SubjectEvent) -> list[str]:
@@ -89,6 +92,26 @@ async def _was_handed_over(connection: AsyncConnection, transfer_id: str) -> boo
         TransferEvent.transfer_id == transfer_id, TransferEvent.state == State.HANDING_OVER.value
     )
     return (await connection.execute(query.limit(1))).first() is not None
+
+
+async def warn_due(gateway: Gateway) -> int:
+    """Warn both sides, once, that a transfer expires soon; return how many. They read it in their feed."""
+    now = gateway.clock()
+    may_expire = [state.value for state in sources(State.EXPIRED)]
+    soon = now + timedelta(days=gateway.settings.warn_days)
+    warned = exists().where(TransferEvent.transfer_id == Transfer.id, TransferEvent.reason == EXPIRES_SOON)
+    query = select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state).where(
+        Transfer.state.in_(may_expire), Transfer.expires_at > now, Transfer.expires_at <= soon, ~warned
+    )
+    async with gateway.db.writing() as connection:
+        locked = query.order_by(Transfer.id).limit(EXPIRY_BATCH).with_for_update(key_share=True, skip_locked=True)
+        due = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(locked)]
+        if due:
+            rows = [event_row(moved, moved.was, now, EXPIRES_SOON) for moved in due]
+            await connection.execute(insert(TransferEvent), rows)
+            events = [AuditEvent("transfer.expiring", ACTOR, m.sender, m.recipient, m.transfer_id) for m in due]
+            await append(connection, events, now)
+    return len(due)
 
 
 async def expire_due(gateway: Gateway) -> int:

@@ -1,0 +1,82 @@
+"""The role ``cleanup``: now and then, in small transactions that nobody has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from broker import erasure
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
+from broker.cleanup.tasks import TASKS, Task
+from broker.delivery.in_flight import expire_due, warn_due
+from broker.erasure import EraseReason, Erasure, erase
+from broker.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+ACTOR = "broker:cleanup"
+SIDE = "side"
+"""What points at persons beside the entries of the evidence."""
+DUE = Erasure(EraseReason.FRIST, due=True)
+BATCH = 200
+PAUSE = 0.05
+"""Seconds between two transactions, so that others get their turn."""
+PAUSE_AFTER_FAULT = 5.0
+
+
+async def clean_up(gateway: Gateway) -> dict[str, int]:
+    """Warn, expire, and delete all whose time is over; return how many of each kind."""
+    done = {"warned": await warn_due(gateway), "expired": await expire_due(gateway)}
+    for task in TASKS:
+        done[task.name] = await _run(gateway, task)
+        if done[task.name]:
+            log.info("cleaned up", extra={"reason": task.name, "count": done[task.name]})
+    done[SIDE] = await erase(gateway, DUE)
+    return done
+
+
+async def what_is_due(gateway: Gateway) -> dict[str, int]:
+    """Count what a run would delete, and change nothing."""
+    found: dict[str, int] = {}
+    now = gateway.clock()
+    found[SIDE] = await erasure.count(gateway, DUE)
+    async with gateway.db.reading() as connection:
+        for task in TASKS:
+            due = task.find(task.before(gateway.settings, now)).subquery()
+            found[task.name] = int(await connection.scalar(select(func.count()).select_from(due)) or 0)
+    return found
+
+
+async def _run(gateway: Gateway, task: Task) -> int:
+    before = task.before(gateway.settings, gateway.clock())
+    done = 0
+    while True:
+        async with gateway.db.reading() as connection:
+            due: Sequence[Any] = list(await connection.scalars(task.find(before).limit(BATCH)))
+        if not due:
+            return done
+        async with gateway.db.writing() as connection:
+            await task.remove(connection, due, before)
+            if task.on_record:
+                data = {"kind": task.name, "count": len(due), "before": before.isoformat()}
+                await append(connection, [AuditEvent("cleanup.done", ACTOR, data=data)], gateway.clock())
+        done += len(due)
+        await asyncio.sleep(PAUSE)
+
+
+async def run(gateway: Gateway) -> None:
+    """Clean up on a schedule until cancelled. Faults of the database are waited out."""
+    while True:
+        gateway.pulse.beat("cleanup")
+        try:
+            await clean_up(gateway)
+            await asyncio.sleep(gateway.settings.cleanup_seconds)
+        except SQLAlchemyError as exc:
+            log.warning("clean-up waits", extra={"error": type(exc).__name__})
+            await asyncio.sleep(PAUSE_AFTER_FAULT)
