@@ -1,7 +1,7 @@
-"""``python -m bench``: measure, print, and with ``--write`` keep the figures in docs/performance.md.
+"""``python -m bench``: measure, print, and with ``--write`` keep figures and plots in docs/.
 
 Only addresses of this machine get load, every round is bounded in time and in requests, and the data lie in a
-temporary folder that is gone afterwards.
+temporary folder and databases of their own that are gone afterwards.
 """
 
 from __future__ import annotations
@@ -9,27 +9,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import getloadavg
 from pathlib import Path
 from statistics import median
 
+from bench import plots
 from bench.figures import fsync_seconds, machine, percentile, spread, stations_table, table, write_page
-from bench.rounds import KINDS, WHOLE, Plan, Round, closed_round, open_round, shares
-from bench.servers import Kind, Seed, make_seed
-from bench.stations import profile, xml_gate
+from bench.rounds import BARE, KINDS, NOTHING, ROLES, SINGLE, STRAW, WHOLE, Kind, Plan, Round, measure
+from bench.stations import Station, profile, xml_gate
+from bench.world import World, world
+from broker.config import Settings
 
-QUICK = Plan(connections=8, seconds=0.5, warm_up=0.2, most=200)
+QUICK = Plan(connections=8, seconds=0.5, warm_up=0.2, most=200, workers=1)
+QUICK_KINDS = (WHOLE, NOTHING, BARE)
+SHOWN = ("gateway", *ROLES, "PostgreSQL", "Kafka", "load generator")
+Closed = dict[Kind, list[Round]]
 
 
 def main() -> None:
     """Read the options, measure, print."""
     given = _options()
-    plan = QUICK if given.quick else Plan(given.connections, given.seconds, min(1.0, given.seconds), given.most)
-    rounds = 1 if given.quick else given.rounds
+    asked = Plan(given.connections, given.seconds, min(2.0, given.seconds), given.most, given.workers)
+    plan = QUICK if given.quick else asked
     with tempfile.TemporaryDirectory(prefix="amtsbruecke-bench-", dir=given.folder) as folder:
         sections = []
-        for section in _sections(Path(folder), plan, rounds, quick=given.quick):
+        for section in _sections(Path(folder), plan, 1 if given.quick else given.rounds, given):
             print(section, end="\n\n", flush=True)
             sections.append(section)
     if given.write:
@@ -38,94 +43,128 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure POST /v1/transfers.")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of a round (default 10)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each server (default 3)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of a round (default 6)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind (default 3)")
     parser.add_argument("--connections", type=int, default=32, help="kept connections (default 32)")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the gateway (default 2)")
     parser.add_argument("--most", type=int, default=100_000, help="most requests of a round (default 100000)")
+    parser.add_argument("--only", default="", help="names of kinds, with commas; default all")
     parser.add_argument("--folder", type=Path, help="where the temporary data lie; must be on a disk to mean anything")
-    parser.add_argument("--quick", action="store_true", help="see in seconds that it runs; the figures mean nothing")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="see in a minute that it runs; the figures mean nothing")
+    parser.add_argument("--write", action="store_true", help="put figures and plots into docs/")
     return parser.parse_args()
 
 
-def _sections(folder: Path, plan: Plan, rounds: int, *, quick: bool) -> Iterator[str]:
+def _sections(folder: Path, plan: Plan, rounds: int, given: argparse.Namespace) -> Iterator[str]:
+    names = given.only.split(",") if given.only else [kind.name for kind in (QUICK_KINDS if given.quick else KINDS)]
+    kinds = tuple(kind for kind in KINDS if kind.name in names)
     disk = f"Write and fsync of 4 kB there: {fsync_seconds(folder) * 1e3:.2f} ms."
     yield f"{machine()} {disk} Load average before: {getloadavg()[0]:.1f}."
-    yield (
-        f"{plan.connections} connections; rounds of {plan.seconds:g} s, {rounds} of each server in turn, with a fresh "
-        "database each. Median (least–most)."
-    )
-    seed = asyncio.run(make_seed(folder / "seed"))
-    closed = _closed(seed, folder, plan, rounds, (KINDS[0], KINDS[-1]) if quick else KINDS)
-    yield _closed_table(closed)
-    rate = median(round_.taken.rate for round_ in closed[WHOLE]) / 2
-    yield _open_table(rate, [open_round(WHOLE, seed, folder / f"open-{n}", plan, rate) for n in range(rounds)])
-    count = 32 if quick else 960
-    yield _stations(seed, folder, count, batch=16)
-    yield table(("XML, 6 kB", "µs a message"), [(name, f"{value:,.0f}") for name, value in xml_gate(count)])
-    sampled = folder / "samples.json"
-    closed_round(WHOLE, seed, folder / "sampled", plan, sampled)
-    rows = [(name, f"{share:.0%}") for name, share in shares(sampled).items() if quick or share >= 0.01]
-    yield table(("loop of the whole service, by package", "of its busy time"), rows)
+    with world(folder) as there:
+        transport = "Apache Kafka" if there.kafka else "the embedded transport (no Kafka on this machine)"
+        yield (
+            f"{plan.connections} connections, {plan.workers} gateway workers, PostgreSQL, {transport}; rounds of "
+            f"{plan.seconds:g} s, {rounds} of each kind in turn, fresh databases each. Median (least–most)."
+        )
+        closed = _closed(there, plan, rounds, kinds)
+        yield _closed_table(closed)
+        yield _cpu_table(closed)
+        opened: Closed = {}
+        if WHOLE in closed:
+            rate = median(round_.rate for round_ in closed[WHOLE]) / 2
+            both = [kind for kind in (WHOLE, BARE) if kind in closed]
+            opened = {kind: [measure(kind, there, plan, rate) for _ in range(rounds)] for kind in both}
+            yield _open_table(rate, opened)
+            yield _goals(closed, opened)
+        if given.write:
+            plots.draw(closed, opened)
+        yield _stations(there, 32 if given.quick else 960, batch=16)
+    yield table(("XML, 6 kB", "µs a message"), [(n, f"{v:,.0f}") for n, v in xml_gate(32 if given.quick else 960)])
 
 
-def _closed(seed: Seed, folder: Path, plan: Plan, rounds: int, kinds: tuple[Kind, ...]) -> dict[Kind, list[Round]]:
+def _closed(there: World, plan: Plan, rounds: int, kinds: tuple[Kind, ...]) -> Closed:
     """Measure the kinds in turn, beginning with another in each round."""
-    found: dict[Kind, list[Round]] = {kind: [] for kind in kinds}
+    found: Closed = {kind: [] for kind in kinds}
     for number in range(rounds):
         shift = number % len(kinds)
         for kind in kinds[shift:] + kinds[:shift]:
-            place = folder / f"{kind.name.replace(' ', '-')}-{number}"
-            found[kind].append(closed_round(kind, seed, place, plan))
+            found[kind].append(measure(kind, there, plan))
     return found
 
 
-def _closed_table(closed: dict[Kind, list[Round]]) -> str:
-    base = [round_.taken.rate for round_ in closed[WHOLE]]
-    rows = []
-    for kind, found in closed.items():
-        rows.append(
-            (
-                kind.text,
-                spread((r.taken.rate for r in found), 0),
-                f"{median(r.taken.rate for r in found) / median(base):.2f}",
-                spread(percentile(r.taken.latencies, 50) for r in found),
-                spread(percentile(r.taken.latencies, 99) for r in found),
-                spread((r.cpu_per_request for r in found), 2),
-                spread((r.generator_cpu / r.taken.seconds for r in found), 2),
-                spread((r.waiting for r in found), 0),
-                spread((r.kilobytes_per_request for r in found), 0),
-            )
+def _closed_table(closed: Closed) -> str:
+    base = _rate(closed.get(WHOLE, next(iter(closed.values()))))
+    rows = [
+        (
+            f"{kind.name}: {kind.text}",
+            spread((r.rate for r in found), 0),
+            f"{_rate(found) / base:.2f}",
+            spread(percentile(r.latencies, 50) for r in found),
+            spread(percentile(r.latencies, 99) for r in found),
+            spread((r.waiting for r in found), 0),
         )
-    head = (
-        "closed loop",
-        "a second",
-        "ratio",
-        "p50 ms",
-        "p99 ms",
-        "server CPU ms",
-        "generator cores",
-        "relay behind",
-        "kB kept",
-    )
-    return table(head, rows)
+        for kind, found in closed.items()
+    ]
+    return table(("closed loop", "a second", "ratio", "p50 ms", "p99 ms", "relay behind"), rows)
 
 
-def _open_table(rate: float, found: list[Round]) -> str:
-    row = (
-        f"{WHOLE.text}, {rate:,.0f} a second",
-        spread(percentile(r.taken.latencies, 50) for r in found),
-        spread(percentile(r.taken.latencies, 99) for r in found),
-        spread((r.cpu_per_request for r in found), 2),
-        spread((r.waiting for r in found), 0),
-    )
-    return table(("open loop at half the throughput", "p50 ms", "p99 ms", "server CPU ms", "relay behind"), [row])
+def _cpu_table(closed: Closed) -> str:
+    rows = [
+        (kind.name, *(f"{median(r.cpu_ms(role) for r in found):.2f}" for role in SHOWN), f"{_all_cpu(found):.2f}")
+        for kind, found in closed.items()
+    ]
+    return table(("processor ms a transfer", *SHOWN, "all"), rows)
 
 
-def _stations(seed: Seed, folder: Path, count: int, batch: int) -> str:
-    single = asyncio.run(profile(seed, folder / "stations-1", 1, count))
-    shared = asyncio.run(profile(seed, folder / f"stations-{batch}", batch, count))
-    return stations_table(single, shared, batch)
+def _open_table(rate: float, opened: Closed) -> str:
+    rows = [
+        (
+            f"{kind.name}, {rate:,.0f} a second",
+            spread(percentile(r.latencies, 50) for r in found),
+            spread(percentile(r.latencies, 99) for r in found),
+            spread((r.cpu_ms("gateway") for r in found), 2),
+        )
+        for kind, found in opened.items()
+    ]
+    return table(("open loop at half the throughput", "p50 ms", "p99 ms", "gateway CPU ms"), rows)
+
+
+def _goals(closed: Closed, opened: Closed) -> str:
+    """Write the ratios that are to be reached; by rate, and by all processor time, which a busy machine blurs less."""
+    rows = []
+    for kind, goal in ((NOTHING, "≥ 0.5"), (STRAW, "≥ 8"), (SINGLE, "≥ 1.4")):
+        if kind in closed:
+            by_rate = _rate(closed[WHOLE]) / _rate(closed[kind])
+            rows.append(
+                (
+                    f"whole : {kind.name}",
+                    goal,
+                    f"{by_rate:.2f}",
+                    f"{_all_cpu(closed[kind]) / _all_cpu(closed[WHOLE]):.2f}",
+                )
+            )
+    if BARE in opened:
+        slow = [median(percentile(r.latencies, 99) for r in opened[kind]) for kind in (WHOLE, BARE)]
+        rows.append(("p99 whole : p99 bare, half the rate", "≤ 5", f"{slow[0] / slow[1]:.2f}", "–"))
+    return table(("goal", "to reach", "measured", "by processor time"), rows)
+
+
+def _rate(found: Sequence[Round]) -> float:
+    return median(round_.rate for round_ in found)
+
+
+def _all_cpu(found: Sequence[Round]) -> float:
+    """Return the processor milliseconds of all roles but the load generator for one transfer."""
+    return median(sum(r.cpu_ms(role) for role in r.cpu if role != "load generator") for r in found)
+
+
+def _stations(there: World, count: int, batch: int) -> str:
+    def through(size: int) -> list[Station]:
+        with there.copied() as (database, folder):
+            settings = Settings(data_dir=folder, database_url=database, token_seconds=3600)
+            return asyncio.run(profile(settings, size, count))
+
+    return stations_table(through(1), through(batch), batch)
 
 
 if __name__ == "__main__":

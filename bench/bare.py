@@ -1,6 +1,6 @@
 """The bare server: the same framework, body and answer, with nothing in between; with or without one commit a request.
 
-``uvicorn bench.bare:app``; it commits where the environment variable `FOLDER` names the folder for a database.
+``uvicorn bench.bare:app``; it commits where the environment variable `DATABASE` names a database.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import uuid4
 
 from fastapi import FastAPI, Request
@@ -18,7 +17,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from broker.db import Database
 
-FOLDER = "BENCH_FOLDER"
+DATABASE = "BENCH_DATABASE"
+
+
+CREATE = "CREATE TABLE IF NOT EXISTS kept (id VARCHAR(36) PRIMARY KEY, body BYTEA NOT NULL)"
 
 
 class BareBase(DeclarativeBase):
@@ -41,7 +43,7 @@ def bare_app(database: Database | None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if database is not None:
             async with database.writing() as connection:
-                await connection.run_sync(BareBase.metadata.create_all)
+                await connection.exec_driver_sql(CREATE)
         yield
         if database is not None:
             await database.close()
@@ -65,8 +67,8 @@ def bare_app(database: Database | None) -> FastAPI:
 
 
 def _database() -> Database | None:
-    folder = os.environ.get(FOLDER)
-    return Database(f"sqlite+aiosqlite:///{Path(folder) / 'bare.db'}") if folder else None
+    address = os.environ.get(DATABASE)
+    return Database(address) if address else None
 
 
 app = bare_app(_database())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from bench.stations import Station
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "aiosqlite", "lxml", "cryptography")
+PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "asyncpg", "aiokafka", "lxml", "cryptography")
 
 
 def percentile(latencies: Sequence[float], percent: int) -> float:
@@ -49,8 +48,8 @@ def machine() -> str:
     """Say on what was measured: nothing that names the machine."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), load generator and server on the same; "
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} (WAL, synchronous=FULL), {packages}."
+        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}) for everything; "
+        f"Python {platform.python_version()}, {packages}."
     )
 
 

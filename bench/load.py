@@ -61,12 +61,14 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.body = bytearray()
         self.alive = True
+        self.asked = False
+        """A request was sent and not answered yet."""
         self._transport: asyncio.WriteTransport | None = None
         self._parser = httptools.HttpResponseParser(self)
 
     def send(self, request: bytes, begun: float) -> None:
         """Send a whole request; its latency counts from `begun`."""
-        self.begun = begun
+        self.begun, self.asked = begun, True
         self.body.clear()
         if self._transport is not None:
             self._transport.write(request)
@@ -91,7 +93,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the answer on; the next message needs a parser of its own."""
-        self.status = self._parser.get_status_code()
+        self.status, self.asked = self._parser.get_status_code(), False
         self._parser = httptools.HttpResponseParser(self)
         self.done(self)
 
@@ -190,7 +192,7 @@ async def _finish(finished: asyncio.Event, seconds: float, opened: list[Connecti
     except TimeoutError as exc:
         raise ConnectionError("the server left a request without an answer") from exc
     finally:
-        lost = [connection for connection in opened if not connection.alive]
+        lost = [connection for connection in opened if connection.asked and not connection.alive]
         for connection in opened:
             connection.close()
     if lost:

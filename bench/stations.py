@@ -13,16 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from itertools import islice
-from pathlib import Path
 from time import perf_counter, thread_time
 from typing import Any
 from unittest.mock import patch
 
-from fastapi.responses import JSONResponse
+import orjson
 from lxml import etree
 
 from bench.messages import SENDER, messages
-from bench.servers import Seed
 from broker.auth.caller import Caller, Role
 from broker.auth.tokens import issue, verify_token
 from broker.config import Settings
@@ -47,7 +45,8 @@ TIMED: tuple[tuple[Any, str, str], ...] = (
     (service, "decide", "4 decide"),
     (service, "decision_body", "5 answer of the decision"),
     (service, "decision_row", "5 row of the decision, facts as JSON"),
-    (service, "decision_event", "5 entry of the evidence"),
+    (service, "entry_of", "5 entry of the evidence"),
+    (service, "promise", "5 promise"),
     (service, "add_transfer", "5 seal, wrap, rows"),
     (Rows, "write", "5 insert the rows"),
 )
@@ -95,10 +94,9 @@ class Station:
     loop: float
 
 
-async def profile(seed: Seed, folder: Path, batch: int, count: int) -> list[Station]:
+async def profile(settings: Settings, batch: int, count: int) -> list[Station]:
     """Take `count` transfers through all stations in batches of `batch`; the first batches warm up and do not count."""
-    seed.plant(folder)
-    async with open_gateway(Settings(data_dir=folder, token_seconds=3600)) as gateway:
+    async with open_gateway(settings) as gateway:
         warm_up()
         made = messages()
         await _through(gateway, Clock(), list(islice(made, 4 * batch)), batch)
@@ -140,7 +138,7 @@ def _answered(clock: Clock, result: Answer | Exception) -> None:
     if not isinstance(result, Answer) or result.status != ACCEPTED:
         raise RuntimeError(f"a message of the measurement was not permitted: {result!r}")
     with clock.under("answer as JSON"):
-        JSONResponse(result.body, status_code=result.status)
+        orjson.dumps(result.body)
 
 
 def xml_gate(count: int) -> list[tuple[str, float]]:
