@@ -16,7 +16,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check bench lock secrets clean
+.PHONY: help install run test check bench faults lock secrets clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ check: $(STAMP) ## lint, format, types, and which package may import which
 
 bench: install ## the measurements of bench/
 	$(BIN)/python -m bench $(ARGS)
+
+faults: install ## break things on purpose under load, and see what holds; ARGS=--quick in five minutes
+	$(BIN)/python -m faults $(ARGS)
 
 lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newer versions
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT \

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("broker", "schemas", "consent", "adapters")
-FOLDERS = (*PACKAGES, "tests", "alembic", "bench")
+FOLDERS = (*PACKAGES, "tests", "alembic", "bench", "faults")
 
 
 def python_files(*folders: str, root: Path = ROOT) -> list[Path]:

@@ -1,0 +1,54 @@
+"""The evidence of a round: sealed to its end, exported, and verified by the product's commands with every promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from faults.checks import Finding
+from faults.deployment import Deployment
+from faults.roles import ROOT
+
+SEALING_SECONDS = 30.0
+LOG, PROMISES = "audit-export", "promises.txt"
+
+
+def verified(deployment: Deployment, promises: Sequence[str]) -> list[Finding]:
+    """Wait for the seal, export the log, verify it with all promises and the log's own key; return what is wrong."""
+    left = _unsealed(deployment)
+    findings = (
+        [Finding("audit", f"{left} entries are not sealed {SEALING_SECONDS:.0f} s after the last")] if left else []
+    )
+    log, told = deployment.folder / LOG, deployment.folder / PROMISES
+    told.write_text("".join(f"{promise}\n" for promise in promises))
+    key = _run(deployment, "key")
+    export = _run(deployment, "export", "--to", str(log))
+    known = [word for line in key.stdout.decode().split() for word in ("--key", line)]
+    verify = _run(deployment, "verify", str(log), *known, "--promise", str(told))
+    for name, done in (("key", key), ("export", export), ("verify", verify)):
+        if done.returncode:
+            text = (done.stdout + done.stderr).decode(errors="replace").strip()[-800:]
+            findings.append(Finding("audit", f"audit {name} ended with {done.returncode}: {text}"))
+    return findings
+
+
+def _run(deployment: Deployment, *words: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "broker", "audit", *words]
+    done = subprocess.run(command, cwd=ROOT, env=deployment.env({}), check=False, capture_output=True)
+    (deployment.folder / f"audit-{words[0]}.txt").write_bytes(done.stdout + done.stderr)
+    return done
+
+
+def _unsealed(deployment: Deployment) -> int:
+    """Wait until every entry is sealed; return how many are not."""
+
+    async def count(connection: Any) -> int:  # noqa: ANN401 - asyncpg's connection
+        return int(await connection.fetchval("SELECT count(*) FROM audit_pending"))
+
+    end = time.monotonic() + SEALING_SECONDS
+    while (left := int(deployment.cluster.administer(count, deployment.database))) and time.monotonic() < end:
+        time.sleep(0.3)
+    return left

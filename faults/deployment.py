@@ -1,0 +1,156 @@
+"""A deployment: a fresh database and data folder on a cluster, the directory, accesses, and the roles as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker.auth.caller import Role
+from broker.auth.clients import add_client
+from broker.config import Settings
+from broker.directory.file import read_directory
+from broker.directory.service import load, prepare_channels
+from broker.start import open_gateway
+from faults.client import Gateways, Lost
+from faults.cluster import DIRECTORY, Cluster
+from faults.roles import ROOT, Supervisor
+from tests.servers.postgres import free_port
+
+AUDIENCE = "http://127.0.0.1:8080"
+START_SECONDS = 60.0
+JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
+INBOXES = (
+    "sozialamt-recklinghausen:SOZIALAMT_SGBXII",
+    "sozialamt-herten:SOZIALAMT_SGBXII",
+    "sozialamt-dorsten:SOZIALAMT_SGBXII",
+)
+FOLDER_AGENCY = "sozialamt-marl"
+FOLDER_OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
+SECOND_SENDER = "sozialamt-gladbeck:SOZIALAMT_SGBXII"
+SENDERS = (JOBCENTER, SECOND_SENDER)
+#: Who sends whom; cases go round.
+WAYS = (
+    *((JOBCENTER, office) for office in INBOXES),
+    (JOBCENTER, FOLDER_OFFICE),
+    (SECOND_SENDER, JOBCENTER),
+)
+#: Short times, so that a lost hand-over comes again while the test waits for it.
+SETTINGS = {
+    "LEASE_SECONDS": "10",
+    "RELAY_LEASE_SECONDS": "4",
+    "RELAY_SECONDS": "0.2",
+    "DELIVER_SECONDS": "0.3",
+    "CLEANUP_SECONDS": "2",
+    "TOKEN_SECONDS": "600",
+}
+#: How many processes of each role.
+WORKERS = (2, 1)
+"""How many workers each gateway has; the one without a keeper can be made to die at a place."""
+PROCESSES = {"serve": 2, "relay": 2, "deliver": 2, "seal": 2, "cleanup": 2}
+
+
+@dataclass(slots=True)
+class Deployment:
+    """What runs, and how to reach it."""
+
+    cluster: Cluster
+    database: str
+    folder: Path
+    supervisor: Supervisor
+    ports: list[int] = field(default_factory=list)
+    accesses: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        """The data folder that all roles share: keys, and the folders of offices."""
+        return self.folder / "data"
+
+    @property
+    def office_folder(self) -> Path:
+        """The place in the share where the folder office finds its messages."""
+        return self.data / "folders" / FOLDER_AGENCY / "sgb-xii"
+
+    def settings(self, *, proxied: bool = False) -> dict[str, str]:
+        """Return the settings of a role, without prefix."""
+        kafka = self.cluster.kafka
+        brokers = {"KAFKA_BOOTSTRAP": kafka.client_bootstrap if proxied else kafka.bootstrap} if kafka else {}
+        return (
+            SETTINGS
+            | brokers
+            | {
+                "DATA_DIR": str(self.data),
+                "DATABASE_URL": self.cluster.database_url(self.database, proxied=proxied),
+                "PUBLIC_URL": AUDIENCE,
+                "EMBEDDED_ROLES": "false",
+            }
+        )
+
+    def env(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a role's process."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AMTSBRUECKE_")}
+        given = {f"AMTSBRUECKE_{name}": value for name, value in self.settings(proxied=True).items()}
+        return {**kept, **given, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra}
+
+    async def prepare(self) -> None:
+        """Load the directory and give each office of the load its access, past the proxies."""
+        given = {name.lower(): value for name, value in self.settings().items()}
+        async with open_gateway(Settings.model_validate(given)) as gateway:
+            document = read_directory(DIRECTORY, self.data)
+            await load(gateway, document)
+            await prepare_channels(document, self.data)
+            for instance in {office for way in WAYS for office in way}:
+                client = await add_client(gateway, Role.INSTANCE, instance)
+                access = {"client_id": client.client_id, "jwk": client.private_jwk, "instance": instance}
+                self.accesses[instance] = access
+
+    def start(self, extra: Extra) -> None:
+        """Start all roles; `extra`: more environment for a process, by its name."""
+        for role, number in PROCESSES.items():
+            for position in range(1, number + 1):
+                words = [role]
+                if role == "serve":
+                    self.ports.append(free_port())
+                    words += ["--no-roles", "--port", str(self.ports[-1]), "--workers", str(WORKERS[position - 1])]
+                name = f"{role}-{position}"
+                self.supervisor.add(role, name, words, self.env(extra(self, name)))
+        asyncio.run(self.wait_ready())
+
+    async def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        """Return when every gateway is ready. Raises `TimeoutError`."""
+        gateways = Gateways(self.ports)
+        end = time.monotonic() + seconds
+        for port in self.ports:
+            while True:
+                with suppress(Lost):
+                    if (await gateways.ask(port, "GET", "/readyz", patience=2)).status == 200:  # noqa: PLR2004 - OK
+                        break
+                if time.monotonic() > end:
+                    raise TimeoutError(f"the gateway on port {port} is not ready; see {self.folder}")
+                await asyncio.sleep(0.1)
+        gateways.close()
+
+
+Extra = Callable[[Deployment, str], Mapping[str, str]]
+
+
+def deploy(cluster: Cluster, name: str, folder: Path, extra: Extra) -> Deployment:
+    """Make a deployment on a fresh database and start its roles."""
+    folder.mkdir(parents=True)
+    database = f"faults_{name.replace('-', '_')}"
+    cluster.drop_database(database)
+    cluster.fresh_database(database)
+    deployment = Deployment(cluster, database, folder, Supervisor(folder))
+    (folder / "data").mkdir()
+    try:
+        asyncio.run(deployment.prepare())
+        deployment.start(extra)
+    except BaseException:
+        deployment.supervisor.stop()
+        raise
+    return deployment

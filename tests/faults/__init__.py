@@ -1,0 +1,1 @@
+"""The instruments of the fault suite: each sees what it is there to see."""
