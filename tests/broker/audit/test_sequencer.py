@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.audit import merkle, sequencer, tree
 from broker.audit.checkpoint import is_own
@@ -17,7 +18,7 @@ from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.audit.sequencer import LeaseLost, Sealer, TreeChanged, run, seal_batch, take_lease
 from broker.gateway import Gateway
-from tests.world import MovableClock, eventually, fresh_gateway, rows, scalar
+from tests.world import MovableClock, eventually, fresh_gateway, on_postgresql, rows, scalar
 
 EVENT = AuditEvent("client.added", "operator:*", side={"client_id": "c-1"})
 
@@ -146,12 +147,38 @@ async def test_racing_sealers_give_each_index_once(gateway: Gateway, clock: Mova
             await happen(gateway, 2)
 
     await asyncio.gather(*(work(sealer) for sealer in sealers))
-    while await sealers[0].seal() or await scalar(gateway, "SELECT count(*) FROM audit_pending"):
-        clock.move(minutes=1)
+    clock.move(minutes=1)
+    rest = Sealer(gateway, "rest")
+    while await rest.seal():
+        pass
     found, last = await leaves(gateway), await head(gateway)
 
     assert len(set(found)) == len(found) == last.size == 72
     assert last.root == merkle.root(merkle.grow({}, 0, found), 72)
+
+
+@on_postgresql
+async def test_a_sealer_that_sleeps_inside_its_transaction_loses_its_locks(
+    gateway: Gateway, clock: MovableClock
+) -> None:
+    """It holds the lease's row: the database ends its session in time, another seals, and nothing of it is left."""
+    lease = await take_lease(gateway, "old")
+    assert lease is not None
+    await happen(gateway)
+
+    async def sleep_inside() -> None:
+        async with gateway.db.writing() as connection:
+            await sequencer._hold(connection, gateway, lease)
+            await asyncio.sleep(sequencer.PAUSED_TRANSACTION_SECONDS + 2)
+            await connection.execute(text("SELECT 1"))
+
+    old = asyncio.create_task(sleep_inside())
+    await asyncio.sleep(0.5)
+    clock.move(seconds=gateway.settings.seal_lease_seconds)
+    async with asyncio.timeout(10):
+        assert await Sealer(gateway, "new").seal() == 1
+    with pytest.raises(SQLAlchemyError):
+        await old
 
 
 @pytest.mark.parametrize(
