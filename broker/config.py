@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         pattern=r"^[a-zA-Z0-9._-]{0,60}$",
         description="this process's own name in its group, kept over restarts; empty: a new one each time",
     )
+    kafka_partitions: int = Field(default=6, ge=1, le=1000, description="partitions of each topic, set when it is made")
+    kafka_replication: int = Field(default=3, ge=1, le=10, description="copies of each partition")
+    kafka_min_insync: int = Field(default=2, ge=1, le=10, description="copies that must have a record before it counts")
+    kafka_retention_hours: int = Field(default=360, ge=1, description="so long records are kept, longer than payloads")
     kafka_record_bytes: int = Field(
         default=2_097_152,
         ge=1_114_112,

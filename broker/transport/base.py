@@ -42,7 +42,7 @@ class Fault(StrEnum):
 
 
 HINTS = {
-    Fault.AWAY: "Kafka ist nicht erreichbar oder hat zu wenige Replikate; es wird weiter versucht.",
+    Fault.AWAY: "Kafka ist nicht erreichbar, hat zu wenige Replikate oder weist die Anmeldung ab (docs/kafka.md).",
     Fault.TOPIC_MISSING: "Ein Topic fehlt: „amtsbruecke topics apply“ legt es an.",
     Fault.FORBIDDEN: "Die Zugriffslisten erlauben es diesem Namen nicht: „amtsbruecke topics acl“ zeigt, was fehlt.",
     Fault.LOGIN: "Kafka nimmt Name, Passwort oder Zertifikat nicht an: AMTSBRUECKE_KAFKA_* prüfen (docs/kafka.md).",

@@ -26,6 +26,7 @@ PUBLISH_SECONDS = 12
 TRANSACTION_SECONDS = 15
 ABORT_SECONDS = 2
 JOIN_SECONDS = 10
+LOOK_SECONDS = 0.5
 SESSION_SECONDS = 10
 HEARTBEAT_SECONDS = 3
 STOP_SECONDS = 5
@@ -236,7 +237,19 @@ class KafkaSubscription:
             await self._consumer.start()
             self._held = _Held()
             self._consumer.subscribe(list(self._topics), listener=self._held)
-            await self._held.first.wait()
+            while not self._held.first.is_set():
+                self._raise_for_hidden()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._held.first.wait()
+        self._raise_for_hidden()
+
+    def _raise_for_hidden(self) -> None:
+        """Raise for a topic or group that this name may not use; joining, the library only tries on."""
+        self._consumer._coordinator.check_errors()  # noqa: SLF001 - the same
+        hidden = sorted(self._consumer._client.cluster.unauthorized_topics & set(self._topics))  # noqa: SLF001 - the same
+        if hidden:
+            raise TransportUnavailable(Fault.FORBIDDEN, self._topics[hidden[0]])
 
     async def commit(self, consumed: Sequence[Consumed]) -> None:
         """Move the group's positions on, of the partitions that are still held, and never back."""

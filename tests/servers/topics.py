@@ -39,5 +39,7 @@ async def make_topics(settings: Settings, topics: Iterable[str], partitions: int
         made = [NewTopic(settings.kafka_topic_prefix + topic, partitions, 1) for topic in topics]
         answer = await admin.create_topics(made)
         assert {code for _, code, _ in answer.topic_errors} == {0}, answer
+        while any(t["error_code"] for t in await admin.describe_topics([topic.name for topic in made])):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)  # the brokers hear of it a little later
     finally:
         await admin.close()
