@@ -54,9 +54,10 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
         state = State(row.state)
         if state in CAN_BE_STOPPED:
             reason = verdict.shown_code(row.sender)
-            await advance(connection, [row.id], State.WITHDRAWN, gateway.clock(), ACTOR, reason)
-            await forget_sealed(connection, [row.id])
-            ended.append(row.id)
+            moved = await advance(connection, [row.id], State.WITHDRAWN, gateway.clock(), ACTOR, reason)
+            gone = [one.transfer_id for one in moved]
+            await forget_sealed(connection, gone)
+            ended += gone
         if state in HANDED_OVER or await _was_handed_over(connection, row.id):
             await notify(connection, gateway, NoticeKind.WIDERRUF, row.id, row.sender, row.recipient)
     return ended

@@ -164,7 +164,7 @@ async def test_no_content_is_shown(kreis: Kreis) -> None:
         "transfer_id", "message_type", "sender", "recipient", "purpose", "reason", "attempts", "dead_since",
         "expires_at", "released", "waiting_behind",
     }  # fmt: skip
-    assert [row.state for row in history] == ["accepted", "publishing", "published", "handing_over", "dead"]
+    assert [row.state for row in history] == ["accepted", "published", "handing_over", "dead"]
 
 
 async def test_recall_of_a_dead_one_ends_it_and_tells_who_may_hold_it(kreis: Kreis) -> None:
