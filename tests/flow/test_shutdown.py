@@ -22,6 +22,7 @@ from broker.clock import system_clock
 from broker.config import Settings
 from broker.start import open_gateway
 from schemas.compose import compose_uebermittlung
+from tests.deployment import environment_of, settings_of
 from tests.flow.test_roles import PATIENCE, ROOT, clients, free_port, headers, ready
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
 from tests.world import eventually, rows
@@ -36,7 +37,7 @@ LONG_POLL_ENDS = 3.0
 @contextmanager
 def process(*words: str, folder: Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of the program with its log in a file; what is left at the end is killed."""
-    given = os.environ | {"AMTSBRUECKE_DATA_DIR": str(folder)} | environment
+    given = os.environ | environment_of(folder) | environment
     with (
         log.open("wb") as stream,
         subprocess.Popen([sys.executable, "-m", "broker", *words], cwd=ROOT, env=given, stderr=stream) as running,
@@ -99,7 +100,7 @@ async def test_gateway_ends_under_load_and_keeps_its_word(
             ended = monotonic() - began
             await asyncio.gather(*loaders)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    async with open_gateway(Settings(data_dir=data_dir)) as gateway:
+    async with open_gateway(Settings(data_dir=data_dir, **settings_of(data_dir))) as gateway:
         kept = {row.id for row in await rows(gateway, "SELECT id FROM transfers")}
 
     assert (status, polled.status_code, polled.json()) == (0, 200, {"items": []})
@@ -110,7 +111,7 @@ async def test_gateway_ends_under_load_and_keeps_its_word(
     assert not [line for line in lines if line["level"] in {"error", "critical"}]
 
 
-@pytest.mark.parametrize("words", [("relay",), ("deliver",), ("seal",)], ids=" ".join)
+@pytest.mark.parametrize("words", [("relay",), ("deliver",), ("seal",), ("cleanup",)], ids=" ".join)
 async def test_role_shows_its_health_and_ends_in_time(words: tuple[str, ...], data_dir: Path, tmp_path: Path) -> None:
     """Each role has its operations port, beats, and ends by SIGTERM with status 0 long before ten seconds."""
     port, log = free_port(), tmp_path / "role.log"
@@ -161,7 +162,7 @@ async def test_role_that_dies_ends_the_process(roles: str, data_dir: Path) -> No
         "main()\n"
     )
     words = ["serve", roles] if roles == "--roles" else ["relay"]
-    given = os.environ | {"AMTSBRUECKE_DATA_DIR": str(data_dir)} | {"AMTSBRUECKE_PORT": str(free_port())}
+    given = os.environ | environment_of(data_dir) | {"AMTSBRUECKE_PORT": str(free_port())}
     command = [sys.executable, "-c", program, *words]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=PATIENCE, check=False
