@@ -10,7 +10,8 @@ connection, a deadlock, a lock not had in time, a full disk) is an `OperationalE
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import copy
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 import orjson
-from sqlalchemy import JSON, Connection, DateTime, MetaData, event, text
+from sqlalchemy import JSON, Connection, DateTime, MetaData, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -28,6 +29,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+
+from broker.privileges import DbRole
 
 WRITES = "amtsbruecke_writes"
 #: Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, rollback (deadlock,
@@ -88,14 +91,31 @@ class Database:
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
         self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **json, **session)
         self._writer = asyncio.Lock()
+        self._acts: dict[str, str] = {}
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    def acting(self, role: DbRole, limits: Mapping[str, str] | None = None) -> Database:
+        """Return a view on the same connections whose transactions act as a role of PostgreSQL, within limits.
+
+        `limits`: settings of `broker.privileges` → whom the transaction serves, separated by commas. Nothing on SQLite.
+        """
+        view = copy.copy(self)
+        view._acts = {} if self.is_sqlite else {"role": role.value, **(limits or {})}  # noqa: SLF001 - a copy of this
+        return view
+
+    async def _act(self, connection: AsyncConnection) -> None:
+        """Take the role on for this transaction: one round trip."""
+        if self._acts:
+            settings = [func.set_config(name, value, True) for name, value in self._acts.items()]
+            await connection.execute(select(*settings))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for a reading transaction; nothing is kept of it."""
         async with self._connected() as connection:
+            await self._act(connection)
             yield connection
 
     @asynccontextmanager
@@ -103,6 +123,7 @@ class Database:
         """Give a connection whose work commits as one at the end, or not at all where an exception leaves."""
         if not self.is_sqlite:
             async with self._connected() as connection, connection.begin():
+                await self._act(connection)
                 yield connection
             return
         async with self._writer, self._connected() as connection:
