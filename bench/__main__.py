@@ -33,6 +33,7 @@ def main() -> None:
     asked = Plan(given.connections, given.seconds, min(2.0, given.seconds), given.most, given.workers)
     plan = QUICK if given.quick else asked
     with tempfile.TemporaryDirectory(prefix="amtsbruecke-bench-", dir=given.folder) as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
         sections = []
         for section in _sections(Path(folder), plan, 1 if given.quick else given.rounds, given):
             print(section, end="\n\n", flush=True)

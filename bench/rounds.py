@@ -24,7 +24,7 @@ from broker.auth.clients import NewClient
 from broker.clock import system_clock
 from tests.servers.kafka import free_port
 
-START_SECONDS = 40.0
+START_SECONDS = 120.0
 TOKEN_SECONDS = 3600
 ROLES = ("relay", "deliver", "seal")
 WAITING = "SELECT count(*) FROM outbox"
