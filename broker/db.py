@@ -37,10 +37,11 @@ WRITES = "amtsbruecke_writes"
 #: serialisation), resources, object not ready, intervention by an operator, system.
 PASSING = ("08", "40", "53", "55", "57", "58", "25006")
 #: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
+#: A process that stands still inside a transaction loses its locks before others must have taken over (10 s).
 SESSION = {
     "application_name": "amtsbruecke",
     "lock_timeout": "5000",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": "4000",
     "timezone": "UTC",
 }
 
