@@ -42,7 +42,7 @@ WAYS = (
 )
 #: Short times, so that a lost hand-over comes again while the test waits for it.
 SETTINGS = {
-    "LEASE_SECONDS": "10",
+    "LEASE_SECONDS": "6",
     "RELAY_LEASE_SECONDS": "4",
     "RELAY_SECONDS": "0.2",
     "DELIVER_SECONDS": "0.3",

@@ -89,22 +89,27 @@ class Supervisor:
         return [name for name, process in self.processes.items() if process.role == role]
 
     def kill(self, name: str) -> None:
-        """End a process (kill -9), and those that it started; it comes again."""
+        """End a process (kill -9) and those that it keeps, as systemd does with a service; it comes again."""
         with self._lock:
             process = self.processes[name]
             process.expected = True
+            kept = self._children(name)
             self._signal(name, signal.SIGKILL)
+            for child in kept:
+                _end(child)
 
     def kill_child(self, name: str) -> bool:
         """End one process that a process keeps (a worker of a gateway); return whether there was one."""
         with self._lock:
-            popen = self.processes[name].popen
-            path = Path(f"/proc/{popen.pid}/task/{popen.pid}/children") if popen else None
-            children = path.read_text().split() if path is not None and path.exists() else []
-            if children:
-                with suppress(ProcessLookupError):
-                    os.kill(int(children[0]), signal.SIGKILL)
-        return bool(children)
+            kept = self._children(name)
+            if kept:
+                _end(kept[0])
+        return bool(kept)
+
+    def _children(self, name: str) -> list[int]:
+        popen = self.processes[name].popen
+        path = Path(f"/proc/{popen.pid}/task/{popen.pid}/children") if popen else None
+        return [int(word) for word in path.read_text().split()] if path is not None and path.exists() else []
 
     def pause(self, name: str) -> None:
         """Let a process stand still."""
@@ -188,6 +193,11 @@ class Supervisor:
             process.popen, process.ended_at = None, time.monotonic()
         if not process.held and time.monotonic() - process.ended_at >= RESTART_SECONDS:
             _launch(process)
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _launch(process: Process) -> None:
