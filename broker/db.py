@@ -34,8 +34,8 @@ from broker.privileges import DbRole
 
 WRITES = "amtsbruecke_writes"
 #: Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, rollback (deadlock,
-#: serialisation), resources, object not ready, intervention by an operator, system.
-PASSING = ("08", "40", "53", "55", "57", "58", "25006")
+#: serialisation), resources, object not ready, intervention by an operator, system; and what its dying processes say.
+PASSING = ("08", "40", "53", "55", "57", "58", "25006", "XX000")
 #: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
 #: A process that stands still inside a transaction loses its locks before others must have taken over (10 s).
 SESSION = {

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Column, MetaData, Table, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
@@ -140,6 +140,16 @@ async def test_migrations_do_not_go_back_over_evidence(url: str) -> None:
     await made.close()
     with pytest.raises(RuntimeError, match="evidence"):
         await asyncio.to_thread(downgrade, url)
+
+
+@on_postgresql
+@pytest.mark.parametrize(("code", "passes"), [("53100", True), ("57P02", True), ("XX000", True), ("XX001", False)])
+async def test_codes_of_what_passes_by_itself(database: Database, code: str, *, passes: bool) -> None:
+    """A full disk and a server that is dying pass, data that are damaged do not."""
+    with pytest.raises(DBAPIError) as caught:
+        async with database.writing() as connection:
+            await connection.execute(text(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{code}'; END $$"))
+    assert isinstance(caught.value, OperationalError) is passes
 
 
 @on_postgresql
