@@ -101,20 +101,28 @@ def _overtaken(scene: Scene) -> list[str]:
     return [transfer for transfer, _ in found]
 
 
-def _discard(scene: Scene, transfers: list[str]) -> None:
-    """Do what somebody would do who looks at the dead letters."""
+def _discard(scene: Scene, poisoned: list[str]) -> None:
+    """Do what somebody would do who looks at the dead letters, until none of the poisoned is on its way.
+
+    One that waits behind another of its case dies only when that one is out of its way.
+    """
+    place = (scene.cluster, scene.deployment.database)
     end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end:
-        dead = snapshot.in_state(scene.cluster, scene.deployment.database, State.DEAD.value)
-        if set(transfers) <= set(dead):
-            break
+        for transfer in snapshot.in_state(*place, State.DEAD.value):
+            _decide(scene, transfer)
+        moving = {transfer for transfer, _ in snapshot.moving(*place)}
+        if not moving & set(poisoned) and not snapshot.in_state(*place, State.DEAD.value):
+            return
         time.sleep(0.5)
-    for transfer in snapshot.in_state(scene.cluster, scene.deployment.database, State.DEAD.value):
-        command = [sys.executable, "-m", "broker", "dead", "discard", transfer, "--reason", "UEBERHOLT"]
-        done = subprocess.run(command, cwd=ROOT, env=scene.deployment.env({}), check=False, capture_output=True)
-        scene.count("discarded")
-        if done.returncode:
-            scene.faulty.append(f"dead discard {transfer}: {done.stderr.decode(errors='replace')[-300:]}")
+
+
+def _decide(scene: Scene, transfer: str) -> None:
+    command = [sys.executable, "-m", "broker", "dead", "discard", transfer, "--reason", "UEBERHOLT"]
+    done = subprocess.run(command, cwd=ROOT, env=scene.deployment.env({}), check=False, capture_output=True)
+    scene.count("discarded")
+    if done.returncode:
+        scene.faulty.append(f"dead discard {transfer}: {done.stderr.decode(errors='replace')[-300:]}")
 
 
 @fault(
