@@ -74,13 +74,12 @@ async def test_a_reset_breaks_old_and_new_connections() -> None:
         proxy.reset()
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(ends[0].readexactly(1), 5)
-        fresh = await asyncio.open_connection("127.0.0.1", proxy.port)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await said(fresh, b"x")
+            await said(await asyncio.open_connection("127.0.0.1", proxy.port), b"x")
         proxy.heal()
         healed = await asyncio.open_connection("127.0.0.1", proxy.port)
         assert await said(healed, b"after") == b"after"
-        for _, writer in (ends, fresh, healed):
+        for _, writer in (ends, healed):
             writer.transport.abort()
 
 
