@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from alembic import context
-from sqlalchemy import Connection
+from alembic import command, context
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -13,8 +13,25 @@ from broker.config import Settings
 from broker.tables import METADATA
 
 
+def goes_back() -> bool:
+    """Whether migrations are to be undone: asked for by `broker.migrations.downgrade` or by alembic's own command."""
+    options = context.config.cmd_opts
+    own = options is not None and options.cmd[0] is command.downgrade
+    return own or bool(context.config.attributes.get("goes_back"))
+
+
+def refuse_over_evidence(connection: Connection) -> None:
+    """Refuse to go back over entries of the evidence, before anything is dropped. Raises `RuntimeError`."""
+    there = connection.dialect.has_table(connection, "audit_entries")
+    if there and connection.scalar(text("SELECT 1 FROM audit_entries LIMIT 1")) is not None:
+        raise RuntimeError("audit_entries holds evidence; migrations do not go back. Restore a backup instead.")
+    connection.rollback()  # what was begun to look; each migration begins its own
+
+
 def run(connection: Connection) -> None:
     """Run on one connection, each migration in a transaction."""
+    if goes_back():
+        refuse_over_evidence(connection)
     context.configure(
         connection=connection,
         target_metadata=METADATA,

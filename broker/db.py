@@ -36,6 +36,8 @@ WRITES = "amtsbruecke_writes"
 #: Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, rollback (deadlock,
 #: serialisation), resources, object not ready, intervention by an operator, system; and what its dying processes say.
 PASSING = ("08", "40", "53", "55", "57", "58", "25006", "XX000")
+#: Class of SQLSTATE of a transaction that was the one of several to be ended: deadlock, serialisation.
+COLLIDED = "40"
 #: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
 #: A process that stands still inside a transaction loses its locks before others must have taken over (10 s).
 SESSION = {
@@ -44,6 +46,10 @@ SESSION = {
     "idle_in_transaction_session_timeout": "4000",
     "timezone": "UTC",
 }
+
+
+class Collision(OperationalError):
+    """This transaction was ended so that others can go on (deadlock, serialisation); the same again may pass."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -183,13 +189,18 @@ def _named_alike(*always: type[Exception]) -> Iterator[None]:
         raise
     except Exception as exc:
         if isinstance(exc, always) or (isinstance(exc, DBAPIError) and _passes(exc)):
-            raise OperationalError(None, None, exc) from exc
+            kind = Collision if _code(exc).startswith(COLLIDED) else OperationalError
+            raise kind(None, None, exc) from exc
         raise
 
 
 def _passes(exc: DBAPIError) -> bool:
-    code = getattr(exc.orig, "sqlstate", None) or ""
-    return exc.connection_invalidated or code.startswith(PASSING)
+    return exc.connection_invalidated or _code(exc).startswith(PASSING)
+
+
+def _code(exc: Exception) -> str:
+    """Return the SQLSTATE of a fault; empty where it has none."""
+    return getattr(exc.orig if isinstance(exc, DBAPIError) else exc, "sqlstate", None) or ""
 
 
 def _make_folder(url: str) -> None:

@@ -26,7 +26,9 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def downgrade(url: str, revision: str = "base") -> None:
     """Run migrations back; refuses where entries of the evidence exist. Blocking, runs a loop of its own."""
-    command.downgrade(_config(url), revision)
+    config = _config(url)
+    config.attributes["goes_back"] = True
+    command.downgrade(config, revision)
 
 
 @cache

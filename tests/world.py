@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Row, select, text
 
 from broker.audit.models import AuditEntry, AuditSide
+from broker.clock import system_clock
 from broker.config import Settings
 from broker.directory import models as directory_models
 from broker.directory.document import DirectoryDocument
@@ -42,13 +43,14 @@ on_postgresql = pytest.mark.parametrize("deployment", [PRODUCTION], indirect=Tru
 
 @dataclass
 class MovableClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until it is moved, unless it `goes` like the true one."""
 
     now: datetime = START
+    goes: bool = False
 
     def __call__(self) -> datetime:
         """Return the moment."""
-        return self.now
+        return system_clock() if self.goes else self.now
 
     def move(self, **span: float) -> None:
         """Move on by a span, for example ``days=1``."""

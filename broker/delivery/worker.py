@@ -19,7 +19,7 @@ from broker.delivery.handover import FAULT, Released, take_next
 from broker.delivery.in_flight import expire_due
 from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import accept_quittung
-from broker.delivery.repository import Queue, Taker, Way, keep_lease, note_failure
+from broker.delivery.repository import Queue, Taker, Way, hold, keep_lease, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -150,6 +150,7 @@ async def _failed(gateway: Gateway, released: Released, error: DeliveryError) ->
     again = error.retryable and tries < settings.retry_attempts
     until = now + pause_after(tries, settings, gateway.chance) if again else now
     async with gateway.db.writing() as connection:
+        await hold(connection, transfer_id)  # before its delivery, like everybody
         noted = await note_failure(connection, transfer_id, attempt, until, error.reason_code)
         if noted and again:
             metrics.delivery_retry()

@@ -1,6 +1,7 @@
 """Shared commits: what queued while the last commit ran goes into the next one together. No timer.
 
-Each submission has its own result. Where a batch fails as a whole, its halves are tried by themselves, and so on down
+Each submission has its own result. A batch that the database ended in favour of others (deadlock) is run once again;
+where one fails as a whole, its halves are tried by themselves, and so on down
 to the one that is the cause; that one is tried once more, since another process may have written the same message id in
 the same moment, and its answer is then the first's. Where the database is away, nothing is tried in vain.
 
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from broker import metrics
+from broker.db import Collision
 from broker.errors import ProblemError
 from broker.transfers.submission import Answer, Result, Submitted
 
@@ -96,7 +98,7 @@ class Batcher:
 
     async def _results(self, batch: list[Submitted]) -> list[Result]:
         try:
-            return await self._work(batch)
+            return await self._run_twice(batch)
         except Exception as exc:  # noqa: BLE001 - every fault must reach the caller it belongs to
             if isinstance(exc, AWAY):
                 return [exc] * len(batch)
@@ -104,6 +106,13 @@ class Batcher:
                 return [await self._once_more(batch, exc)]
         middle = len(batch) // 2
         return await self._results(batch[:middle]) + await self._results(batch[middle:])
+
+    async def _run_twice(self, batch: list[Submitted]) -> list[Result]:
+        """Run a batch, and once again where it collided with another transaction."""
+        try:
+            return await self._work(batch)
+        except Collision:
+            return await self._work(batch)
 
     async def _once_more(self, alone: list[Submitted], fault: Exception) -> Result:
         """Try one submission again where another transaction may have been the cause."""

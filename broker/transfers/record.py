@@ -66,7 +66,11 @@ class Rows:
         self._entries.append(entry)
 
     async def write(self, connection: AsyncConnection) -> None:
-        """Write all in the caller's transaction."""
+        """Write all in the caller's transaction.
+
+        Message ids in sorted order: where two gateways have the same ones, one waits for the other and not in a circle.
+        """
+        self._rows[Submission].sort(key=lambda row: (row["sender"], row["message_id"]))
         own = ((table, self._rows[table]) for table in self.ORDER)
         await insert_all(connection, *own, *rows_of(self._entries))
 

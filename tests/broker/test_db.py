@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import Column, MetaData, Table, text
+from sqlalchemy import Column, MetaData, Table, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
-from broker.db import Database, Moment
-from broker.migrations import _config, downgrade, upgrade
+from broker.db import Collision, Database, Moment
+from broker.migrations import _config, downgrade, newest, upgrade
+from broker.tables import METADATA
 from tests.deployment import EMBEDDED
 from tests.servers.databases import closed, empty_database
 from tests.world import START, on_postgresql, on_sqlite
@@ -132,14 +133,19 @@ def test_migrations_make_just_the_tables_of_the_code(url: str) -> None:
 
 
 async def test_migrations_do_not_go_back_over_evidence(url: str) -> None:
-    """Where there is an entry of the evidence, going back is refused."""
+    """Where there is an entry of the evidence, going back is refused before anything is dropped."""
     await asyncio.to_thread(upgrade, url)
     made = Database(url)
     async with made.writing() as connection:
         await append(connection, [AuditEvent("audit.read", "officer:x")], START)
-    await made.close()
     with pytest.raises(RuntimeError, match="evidence"):
         await asyncio.to_thread(downgrade, url)
+
+    assert await made.version() == newest()
+    async with made.reading() as connection:
+        tables = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
+    assert set(METADATA.tables) <= tables
+    await made.close()
 
 
 @on_postgresql
@@ -175,5 +181,5 @@ async def test_what_passes_by_itself_is_an_operational_error(url: str, database:
         with pytest.raises(OperationalError):  # there is no new one to be had
             await count(Database(url))
 
-    assert isinstance(deadlock, OperationalError)
+    assert isinstance(deadlock, Collision)
     assert await count(database) == 2

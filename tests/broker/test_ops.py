@@ -12,6 +12,7 @@ from broker.lifecycle.states import State
 from broker.ops import observed_by_operations, operations
 from tests.flow.test_roles import free_port
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
+from tests.world import on_sqlite
 
 SOZIALAMT_AGENCY = SOZIALAMT.partition(":")[0]
 
@@ -66,6 +67,7 @@ async def test_scrapes_share_one_look_at_the_database(kreis: Kreis) -> None:
 
 async def test_readiness_says_what_fails(kreis: Kreis) -> None:
     """A database of another version is named, in German and English, with what to do; the other checks hold."""
+    kreis.clock.goes = True  # as the database's does
     async with kreis.gateway.db.writing() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     async with ops(kreis) as http:
@@ -92,6 +94,7 @@ async def test_readiness_says_what_fails(kreis: Kreis) -> None:
     assert value(figures, 'amtsbruecke_ready{check="database"}') == 1
 
 
+@on_sqlite
 async def test_a_database_that_is_away_hides_no_other_figure(kreis: Kreis) -> None:
     """Without its database a process still shows its own counters, and says nothing of what waits."""
     await kreis.gateway.db.engine.dispose()
@@ -114,6 +117,7 @@ async def test_the_api_shows_no_figures(kreis: Kreis) -> None:
 
 async def test_port_is_served_on_this_machine_alone(kreis: Kreis) -> None:
     """The operations port listens on 127.0.0.1 while the role runs, and no longer; 0 opens none."""
+    kreis.clock.goes = True
     port = free_port()
     settings = kreis.gateway.settings.model_copy(update={"ops_port": port})
     gateway = type(kreis.gateway)(settings, kreis.clock, kreis.gateway.db, kreis.gateway.keys, kreis.gateway.catalogue)

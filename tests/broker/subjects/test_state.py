@@ -8,6 +8,7 @@ import pytest
 
 from broker.gateway import Gateway
 from broker.subjects import state
+from tests.world import on_postgresql
 
 ONE, OTHER = ("a:B", "1:aa"), ("a:C", "1:aa")
 
@@ -72,3 +73,59 @@ def test_rows_are_locked_in_one_order() -> None:
         's.controller COLLATE "C", s.pseudonym COLLATE "C" FOR UPDATE OF s',
     ]
     assert 'ORDER BY controller COLLATE "C", pseudonym COLLATE "C"' in state.INSERT_MISSING
+
+
+async def waits(task: asyncio.Task[object]) -> bool:
+    """Whether a task has come to no end after some time in which it would have, if nothing held it."""
+    done, _ = await asyncio.wait({task}, timeout=0.3)
+    return not done
+
+
+@on_postgresql
+async def test_deciding_goes_on_beside_deciding_and_an_event_waits_for_both(gateway: Gateway) -> None:
+    """Shared locks on the same persons, there before or not, let each other pass; an event waits for the last."""
+    async with gateway.db.writing() as connection:
+        await state.lock_shared(connection, [ONE])  # the row is there
+
+    async def event() -> dict[state.Key, int]:
+        async with gateway.db.writing() as connection:
+            return await state.raise_numbers(connection, [ONE])
+
+    async with gateway.db.writing() as first:
+        await state.lock_shared(first, [ONE])
+        async with gateway.db.writing() as second:
+            assert await state.lock_shared(second, [ONE]) == {ONE: 0}
+            raising = asyncio.create_task(event())
+            assert await waits(raising)
+        assert await waits(raising)
+    assert await raising == {ONE: 1}
+
+
+@on_postgresql
+async def test_who_waited_for_an_event_sees_its_number(gateway: Gateway) -> None:
+    """Deciding that waited for an event, on a row that was there or one that the event made, reads what committed."""
+    async with gateway.db.writing() as connection:
+        await state.lock_shared(connection, [ONE])
+
+    async def decide() -> dict[state.Key, int]:
+        async with gateway.db.writing() as connection:
+            return await state.lock_shared(connection, [OTHER, ONE])
+
+    async with gateway.db.writing() as event:
+        await state.raise_numbers(event, [ONE, OTHER])
+        deciding = asyncio.create_task(decide())
+        assert await waits(deciding)
+    assert await deciding == {ONE: 1, OTHER: 1}
+
+
+@on_postgresql
+async def test_mixed_locks_on_the_same_persons_end(gateway: Gateway) -> None:
+    """Batches and events over the same few rows, given in every order, some of them missing: nobody is ended."""
+    keys = [(f"a:{unit}", f"1:{sign}") for unit in ("B", "ä", "b", "Z") for sign in ("_", "A", "a")]
+
+    async def one(number: int) -> None:
+        chosen = keys[number % 5 :: 1 + number % 3] + keys[: number % 7]
+        async with gateway.db.writing() as connection:
+            await (state.raise_numbers if number % 3 == 0 else state.lock_shared)(connection, chosen[::-1])
+
+    await asyncio.gather(*(one(number) for number in range(200)))

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from broker.db import Collision
 from broker.errors import ProblemError
 from broker.transfers.batcher import Batcher
 from broker.transfers.submission import Answer, Result, Submitted
@@ -116,6 +117,23 @@ async def test_a_fault_of_the_database_is_met_once() -> None:
 
     assert attempts == 1
     assert all(isinstance(answer, OperationalError) for answer in answers)
+
+
+@pytest.mark.parametrize("collisions", [1, 2])
+async def test_a_batch_that_collided_is_run_once_again(collisions: int) -> None:
+    """A batch that was ended in favour of another transaction is run again as it is, once; then its callers hear."""
+    attempts: list[int] = []
+
+    async def collides(batch: Sequence[Submitted]) -> list[Result]:
+        attempts.append(len(batch))
+        if len(attempts) <= collisions:
+            raise Collision("", {}, ConnectionError())
+        return [Answer(202, {"of": str(submitted)}) for submitted in batch]
+
+    answers = await submit_all(Batcher(collides, 64, 1_000, lambda _: 1), ["a", "b", "c"])
+
+    assert attempts == [3, 3]
+    assert {type(answer) for answer in answers} == {Answer if collisions == 1 else Collision}
 
 
 async def test_what_another_process_wrote_meanwhile_is_looked_at_again() -> None:
