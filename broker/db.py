@@ -47,6 +47,10 @@ SESSION = {
     "timezone": "UTC",
 }
 
+#: Seconds for a connection, of the pool or a new one. Who waits longer is told to come again.
+WAIT_SECONDS = 5
+POOL: Mapping[str, int] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": WAIT_SECONDS}
+
 
 class Collision(OperationalError):
     """This transaction was ended so that others can go on (deadlock, serialisation); the same again may pass."""
@@ -94,9 +98,9 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             _make_folder(url)
-        session = {} if self.is_sqlite else {"connect_args": {"server_settings": SESSION}}
+        session = {} if self.is_sqlite else {"connect_args": {"server_settings": SESSION, "timeout": WAIT_SECONDS}}
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
-        self.engine: AsyncEngine = create_async_engine(url, pool_size=8, max_overflow=8, **json, **session)
+        self.engine: AsyncEngine = create_async_engine(url, **POOL, **json, **session)
         self._writer = asyncio.Lock()
         self._acts: dict[str, str] = {}
         if self.is_sqlite:

@@ -52,6 +52,11 @@ def role_checks(gateway: Gateway, transport: Transport) -> list[Check]:
     return [*checks_of(gateway), *transport_check(transport)]
 
 
+def database_checks(gateway: Gateway, _: Transport) -> list[Check]:
+    """Return the checks of a role that needs the database alone."""
+    return checks_of(gateway)
+
+
 def gateway_checks(gateway: Gateway, _: Transport) -> list[Check]:
     """Return the checks of the HTTP role: the transport may be away, the outbox is there for that."""
     return [*checks_of(gateway), sealing_check(gateway, warns=True)]

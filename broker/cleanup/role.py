@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import func, select
@@ -28,6 +28,9 @@ BATCH = 200
 PAUSE = 0.05
 """Seconds between two transactions, so that others get their turn."""
 PAUSE_AFTER_FAULT = 5.0
+LOOP = "cleanup"
+BEAT_SECONDS = 15.0
+"""So often it says while it rests that it is there; readiness takes a minute's silence for a loop that hangs."""
 
 
 async def clean_up(gateway: Gateway) -> dict[str, int]:
@@ -56,27 +59,37 @@ async def what_is_due(gateway: Gateway) -> dict[str, int]:
 async def _run(gateway: Gateway, task: Task) -> int:
     before = task.before(gateway.settings, gateway.clock())
     done = 0
-    while True:
+    while not gateway.halt.requested:
+        gateway.pulse.beat(LOOP)
         async with gateway.db.reading() as connection:
             due: Sequence[Any] = list(await connection.scalars(task.find(before).limit(BATCH)))
         if not due:
-            return done
+            break
         async with gateway.db.writing() as connection:
             await task.remove(connection, due, before)
             if task.on_record:
                 data = {"kind": task.name, "count": len(due), "before": before.isoformat()}
                 await append(connection, [AuditEvent("cleanup.done", ACTOR, data=data)], gateway.clock())
         done += len(due)
-        await asyncio.sleep(PAUSE)
+        await gateway.halt.pause(PAUSE)
+    return done
 
 
 async def run(gateway: Gateway) -> None:
-    """Clean up on a schedule until cancelled. Faults of the database are waited out."""
-    while True:
-        gateway.pulse.beat("cleanup")
+    """Clean up on a schedule until told to halt, or cancelled. Faults of the database are waited out."""
+    while not gateway.halt.requested:
+        gateway.pulse.beat(LOOP)
         try:
             await clean_up(gateway)
-            await asyncio.sleep(gateway.settings.cleanup_seconds)
+            await _rest(gateway, gateway.settings.cleanup_seconds)
         except SQLAlchemyError as exc:
             log.warning("clean-up waits", extra={"error": type(exc).__name__})
-            await asyncio.sleep(PAUSE_AFTER_FAULT)
+            await gateway.halt.pause(PAUSE_AFTER_FAULT)
+
+
+async def _rest(gateway: Gateway, seconds: float) -> None:
+    """Wait, and say meanwhile that this is no silence of a loop that hangs."""
+    until = monotonic() + seconds
+    while not gateway.halt.requested and (left := until - monotonic()) > 0:
+        gateway.pulse.beat(LOOP)
+        await gateway.halt.pause(min(left, BEAT_SECONDS))

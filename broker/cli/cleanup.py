@@ -10,15 +10,15 @@ import typer
 from broker.cleanup import role
 from broker.cli.roles import OpsPort, settings_with
 from broker.gateway import Gateway
-from broker.process import run_process
+from broker.process import database_checks, run_process
 from broker.start import open_gateway
 from broker.telemetry import configure_logging
 from broker.transport.base import Transport
 
 
 def cleanup(
-    once: Annotated[bool, typer.Option("--once", help="einmal aufräumen und enden")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="nur zählen, was fällig ist; nichts löschen")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Einmal aufräumen und enden.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zählen, was fällig ist; nichts löschen.")] = False,
     ops_port: OpsPort = None,
 ) -> None:
     """Löschen, dessen Frist um ist: Inhalte, Schlüssel, Vorgänge, Kennungen."""
@@ -27,7 +27,7 @@ def cleanup(
         for name, count in asyncio.run(_once(dry_run=dry_run)).items():
             typer.echo(f"{name:<12}{count}")
         return
-    run_process("cleanup", settings_with(ops_port=ops_port), _role)
+    run_process("cleanup", settings_with(ops_port=ops_port), _role, checks=database_checks)
 
 
 async def _role(gateway: Gateway, _: Transport) -> None:

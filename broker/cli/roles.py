@@ -1,4 +1,4 @@
-"""The roles of the service, each a process of its own: serve, relay, deliver, seal."""
+"""The roles of the service, each a process of its own: serve, relay, deliver, seal (and `broker.cli.cleanup`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port, auf dem gelauscht wird.")] = None,
     roles: Annotated[
         bool | None,
-        typer.Option("--roles/--no-roles", help="Relay, Zustellung und Siegel im selben Prozess."),
+        typer.Option("--roles/--no-roles", help="Relay, Zustellung, Siegel und Aufräumen im selben Prozess."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="So viele Prozesse teilen sich den Port (nur mit PostgreSQL).")
@@ -48,8 +48,9 @@ def serve(
 ) -> None:
     """Die HTTP-Schnittstelle führen (Stationen 1 bis 5).
 
-    SIGTERM beendet geordnet in höchstens zehn Sekunden, ein zweites sofort. Ausgangswert 70: eine Rolle ist von selbst
-    geendet, neu starten; 78: so kann nicht gestartet werden, der Text sagt, warum.
+    SIGTERM beendet geordnet in höchstens zehn Sekunden, ein zweites sofort.
+
+    Ausgang 70: eine Rolle endete von selbst, neu starten; 78: so nicht zu starten, der Text sagt, warum.
     """
     settings = settings_with(host=host, port=port, embedded_roles=roles, ops_port=ops_port, workers=workers)
     if socket_number is not None:
@@ -85,8 +86,8 @@ def _serve_by_workers(settings: Settings) -> None:
         )
     if settings.embedded_roles:
         raise CannotStart(
-            "--workers führt Relay, Zustellung und Siegel nicht mit. --no-roles nennen "
-            "(AMTSBRUECKE_EMBEDDED_ROLES=false), und `amtsbruecke relay`, `deliver` und `seal` für sich starten."
+            "--workers führt Relay, Zustellung, Siegel und Aufräumen nicht mit. --no-roles nennen "
+            "(AMTSBRUECKE_EMBEDDED_ROLES=false) und `amtsbruecke relay`, `deliver`, `seal`, `cleanup` für sich starten."
         )
     options = ["--host", settings.host, "--port", str(settings.port)]
     with figures_folder() as (folder, registry), listen(settings.host, settings.port) as listening:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from broker.outbox.models import OutboxRow
 from broker.telemetry import CURRENT, JsonLines, trace_of
-from tests.flow.world import JOBCENTER, Kreis
+from broker.transfers.batcher import Batcher, content_bytes
+from broker.transfers.service import submit_batch
+from broker.transfers.submission import Answer, Result, Submitted
+from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
 
 VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -70,6 +76,53 @@ async def test_a_request_goes_on_with_its_callers_trace(kreis: Kreis, lines: io.
     assert traces[0] == TRACE
     assert len(set(traces)) == 3
     assert "Zzyzx" not in lines.getvalue()
+
+
+class Gathering(Batcher):
+    """Holds its first batch until two more submissions wait, which so share the next one."""
+
+    def __init__(self, kreis: Kreis) -> None:
+        self.sizes: list[int] = []
+        self._kreis = kreis
+        self._handed_in = 0
+        self._three = asyncio.Event()
+        super().__init__(self.work, 64, 2**24, content_bytes)
+
+    async def submit(self, submitted: Submitted) -> Answer:
+        """Count whoever comes."""
+        self._handed_in += 1
+        if self._handed_in == 3:
+            self._three.set()
+        return await super().submit(submitted)
+
+    async def work(self, batch: Sequence[Submitted]) -> list[Result]:
+        """Answer a batch as the service does."""
+        await self._three.wait()
+        self.sizes.append(len(batch))
+        return await submit_batch(self._kreis.gateway, batch)
+
+
+async def test_each_transfer_of_a_batch_travels_with_its_own_trace(kreis: Kreis) -> None:
+    """Submissions that share a commit go out under the trace of their own request, none under another's."""
+    jobcenter = await kreis.office(JOBCENTER)
+    own = await jobcenter.headers() | {"content-type": "application/xml"}
+    batcher = kreis.app.state.batcher = Gathering(kreis)
+    traces = [f"{number:032x}" for number in (1, 2, 3)]
+
+    async def submitted(trace: str) -> tuple[str, str]:
+        headers = own | {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        answer = await jobcenter.http.post("/v1/transfers", content=jobcenter.message(SOZIALAMT), headers=headers)
+        return str(answer.json()["transfer_id"]), trace
+
+    sent = dict(await asyncio.gather(*map(submitted, traces)))
+    async with kreis.gateway.db.reading() as connection:
+        records = (await connection.execute(select(OutboxRow.transfer_id, OutboxRow.headers))).all()
+    carried = {row.transfer_id: row.headers["traceparent"].split("-") for row in records}
+
+    assert max(batcher.sizes) >= 2
+    assert {transfer: parts[1] for transfer, parts in carried.items()} == sent
+    assert len({parts[2] for parts in carried.values()}) == len(traces)
+    assert {parts[3] for parts in carried.values()} == {"01"}
 
 
 async def test_an_internal_error_names_the_trace(kreis: Kreis) -> None:

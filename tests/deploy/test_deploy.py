@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 
+from broker import metrics
 from broker.cli.main import app
 from broker.config import Settings
 from broker.health import REASONS
@@ -26,8 +27,10 @@ COMPOSE = ROOT / "compose.yaml"
 DOCKERFILE = ROOT / "Dockerfile"
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "amtsbruecke@.service"
-ROLES = {"serve", "relay", "deliver", "seal"}
-ONCE = {"migrate", "directory"}
+ROLES = set(metrics.ROLES)
+ONCE = {"migrate", "directory", "topics"}
+#: Of whom one is enough: it may be away for an hour, and two would do the same work twice.
+ALONE = {"cleanup"}
 SETTING = re.compile(r"\bAMTSBRUECKE_([A-Z_]+)")
 FIGURE = re.compile(r"\bamtsbruecke_[a-z_]+")
 #: Top-level members and those of a service that the Compose specification knows and this file uses.
@@ -83,14 +86,15 @@ def test_compose_has_only_members_of_the_specification(compose: dict[str, Any]) 
 
 
 def test_compose_runs_every_role_twice_and_what_comes_before(compose: dict[str, Any]) -> None:
-    """Each role of the program is there twice, each command exists, and the two one-off commands are not repeated."""
+    """Each role is there twice, the clean-up once; each command exists, and the one-off commands are not repeated."""
     services = ours(compose)
     commands = {name: service["command"] for name, service in services.items()}
     running = {name for name in services if name not in ONCE}
 
     assert {commands[name][0] for name in running} == ROLES
     assert [name for name, words in commands.items() if not is_command(words)] == []
-    assert {services[name]["deploy"]["replicas"] for name in running} == {2}
+    replicas = {name: services[name]["deploy"]["replicas"] for name in running}
+    assert replicas == {name: 1 if name in ALONE else 2 for name in running}
     assert {services[name]["restart"] for name in ONCE} == {"no"}
 
 
@@ -110,7 +114,7 @@ def test_compose_names_settings_files_and_parts_that_exist(compose: dict[str, An
 
 
 def test_compose_starts_in_order_and_waits_for_health(compose: dict[str, Any]) -> None:
-    """Tables before directory before roles, servers healthy before them; each that is waited for can say that it is."""
+    """Tables, directory, topics, roles; servers healthy before them; each that is waited for can say that it is."""
     services = compose["services"]
     conditions = {
         name: {on: wait["condition"] for on, wait in service.get("depends_on", {}).items()}
@@ -119,8 +123,9 @@ def test_compose_starts_in_order_and_waits_for_health(compose: dict[str, Any]) -
 
     assert conditions["migrate"] == {"postgres": "service_healthy"}
     assert conditions["directory"] == {"migrate": "service_completed_successfully"}
+    assert conditions["topics"] == {"directory": "service_completed_successfully", "kafka": "service_healthy"}
     for name in set(ours(compose)) - ONCE:
-        assert conditions[name] == {"directory": "service_completed_successfully", "kafka": "service_healthy"}, name
+        assert conditions[name] == {"topics": "service_completed_successfully", "kafka": "service_healthy"}, name
         assert ":9090/readyz" in services[name]["healthcheck"]["test"][-1]
     assert all(
         "test" in services[on]["healthcheck"]
@@ -236,6 +241,15 @@ def test_alerts_and_dashboard_name_figures_that_exist(file: str) -> None:
     assert loaded
     assert expressions
     assert {name for expr in expressions for name in FIGURE.findall(expr)} - known_figures() == set()
+
+
+def test_manual_names_every_role_and_every_one_off_command(compose: dict[str, Any]) -> None:
+    """docs/operations.md has a line for each role that the program runs, and each command that comes before them."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    before = {" ".join(["amtsbruecke", *ours(compose)[name]["command"][:2]]) for name in ONCE}
+
+    assert set(re.findall(r"^\| `([a-z]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)) == ROLES
+    assert {command for command in before if f"`{command}" not in page} == set()
 
 
 def test_every_alert_has_its_line_in_the_manual() -> None:

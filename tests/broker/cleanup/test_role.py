@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
+from broker.cleanup import role
 from broker.cleanup.horizons import erasable
 from broker.cleanup.role import clean_up, what_is_due
 from broker.cleanup.tasks import SPARE_DAYS, TASKS
@@ -200,3 +202,15 @@ async def test_no_key_that_is_left_opens_any_copy(kreis: Kreis, end: str) -> Non
         assert secret.hex().encode() not in left, name
     with pytest.raises(SealBroken):
         unseal(record, wrapping, transfer)
+
+
+async def test_rest_is_no_silence_and_ends_at_once(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two runs, an hour apart, the loop shows that it is there; told to halt, it ends by itself at once."""
+    monkeypatch.setattr(role, "BEAT_SECONDS", 0.05)
+    task = asyncio.create_task(role.run(kreis.gateway))
+    await asyncio.sleep(1.5)
+    age = kreis.gateway.pulse.ages()["cleanup"]
+    kreis.gateway.stop()
+    await asyncio.wait_for(task, 2)
+
+    assert age < 1
