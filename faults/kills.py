@@ -11,7 +11,7 @@ from faults.roles import Doom
 from faults.scene import Break, Scene, each_of, fault
 
 HALF = 0.5
-REACH_SECONDS = 30.0
+REACH_SECONDS = 60.0
 """So long a doomed process may take to come to its place."""
 
 #: Where a role's work is half done. A place that no longer exists fails a test of tests/faults.
@@ -23,9 +23,9 @@ STATIONS: dict[str, tuple[Doom, ...]] = {
         Doom("broker.transfers.batcher:_settle", "before", 5),
         Doom("broker.delivery.handover:release", "before", 3),
         Doom("broker.delivery.handover:release", "after", 3),
-        Doom("broker.delivery.inbox:fetch", "after", 2),
-        Doom("broker.delivery.api:accept_quittung", "before", 3),
-        Doom("broker.delivery.api:accept_quittung", "after", 3),
+        Doom("broker.delivery.inbox:fetch", "after", 1),
+        Doom("broker.delivery.api:accept_quittung", "before", 1),
+        Doom("broker.delivery.api:accept_quittung", "after", 1),
         Doom("broker.consents.service:withdraw", "after", 1),
     ),
     "relay": (

@@ -26,9 +26,9 @@ LOOPS = 2
 DEATHS_PER_THOUSAND = 5
 BEFORE, DURING, AFTER = 0.3, 0.3, 0.4
 """Shares of the transfers: before the fault, at once with it, and after healing."""
-TRICKLE_SECONDS = 0.5
-TRICKLE = 500
-"""While the fault lasts, every half second another 500th of the transfers, at least a case: it never lacks load."""
+TRICKLE_SECONDS = 1.0
+TRICKLE = 250
+"""While the fault lasts, every second another 250th of the transfers, at least a case: it never lacks load."""
 STALL_SECONDS = 90.0
 """With no answer for so long the round cannot go on."""
 
