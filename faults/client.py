@@ -100,29 +100,42 @@ class Gateways:
         lines += [f"Content-Type: {media}"] if media else []
         lines += [f"Authorization: Bearer {token}"] if token else []
         request = "\r\n".join((*lines, "", "")).encode() + body
-        idle = self._idle[port]
-        pair = idle.pop() if idle else None
+        pair = self._kept(port)
         try:
             async with asyncio.timeout(patience):
-                if pair is None or pair[0].at_eof():
+                if pair is None:
                     pair = await asyncio.open_connection(HOST, port, limit=1 << 20)
                 pair[1].write(request)
                 reply = await _read(pair[0])
         except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, ValueError) as exc:
             if pair is not None:
                 pair[1].transport.abort()
+            self._forget(port)
             raise Lost(type(exc).__name__) from exc
         if reply.headers.get("connection") == "close":
             pair[1].close()
         else:
-            idle.append(pair)
+            self._idle[port].append(pair)
         return reply
+
+    def _kept(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Return a connection that nobody uses; one that the gateway has closed is none."""
+        while self._idle[port]:
+            pair = self._idle[port].pop()
+            if not pair[0].at_eof():
+                return pair
+            pair[1].transport.abort()
+        return None
+
+    def _forget(self, port: int) -> None:
+        """Keep no connection to a gateway that lost one: it may have died, and the others with it."""
+        while self._idle[port]:
+            self._idle[port].pop()[1].transport.abort()
 
     def close(self) -> None:
         """Hang up."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop()[1].transport.abort()
+        for port in self.ports:
+            self._forget(port)
 
 
 async def _read(reader: asyncio.StreamReader) -> Reply:
