@@ -18,7 +18,7 @@ from faults.scene import FAULTS, Fault
 from faults.suite import Result, Say, named, one_round
 from tests.servers.keeper import ServerMissing
 
-FULL, QUICK = 10_000, 200
+FULL, QUICK = 10_000, 150
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ def no_fault(scene: Scene) -> Iterator[None]:
     yield
 
 
-@fault("broker-down", "ein Kafka-Broker fällt aus (kill -9)", "one Kafka broker is down (kill -9)", quick=True)
+@fault("broker-down", "ein Kafka-Broker fällt aus (kill -9)", "one Kafka broker is down (kill -9)")
 @contextmanager
 def broker_down(scene: Scene) -> Iterator[None]:
     """Kill one broker, and start it again."""
