@@ -1,7 +1,8 @@
 """The ways in which the service is deployed, each as a parameter of the tests that must hold on both.
 
-``embedded``: SQLite and the embedded transport. ``production``: PostgreSQL. A data directory says itself to which
-deployment it belongs, so that whoever opens it (another process, the command line) comes to the same database.
+``embedded``: SQLite and embedded topics. ``postgresql``: PostgreSQL and embedded topics. ``production``: PostgreSQL and
+Apache Kafka. A data directory says itself to which deployment it belongs, so that whoever opens it (another process,
+the command line) comes to the same database and the same topics.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.databases import fresh_database
+from tests.servers.topics import kafka_of_this_process
 
-EMBEDDED, PRODUCTION = "embedded", "production"
-DEPLOYMENTS = (EMBEDDED, PRODUCTION)
+EMBEDDED, POSTGRESQL, PRODUCTION = "embedded", "postgresql", "production"
+#: What a test runs on that does not say otherwise.
+DEPLOYMENTS = (EMBEDDED, POSTGRESQL)
 #: The embedded database's file in a data directory.
 DATABASE = "amtsbruecke.db"
 #: What a data directory holds of the settings of its deployment.
@@ -44,6 +47,7 @@ def deployed(deployment: str, folder: Path, migrated: Path) -> Iterator[Path]:
         shutil.copyfile(migrated, folder / DATABASE)
         yield folder
         return
+    carried = kafka_of_this_process() if deployment == PRODUCTION else {}
     with fresh_database() as url:
-        (folder / SETTINGS).write_text(json.dumps({"database_url": url}))
+        (folder / SETTINGS).write_text(json.dumps({"database_url": url} | carried))
         yield folder

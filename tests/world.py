@@ -1,7 +1,8 @@
 """The world that tests share: a clock that can be moved, a gateway on a fresh database, and what lies in it.
 
 The database is the real one, made by the migrations, which run once; each test gets a copy. What asks for `data_dir`
-runs on both deployments; a test about the nature of one says so: ``@on_sqlite`` or ``@on_postgresql``.
+runs on both databases; a test about the nature of one says so: ``@on_sqlite`` or ``@on_postgresql``. A test for which
+it matters what carries the records says ``@through_kafka``: it runs embedded, and on PostgreSQL with Apache Kafka.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from broker.directory.file import read_directory
 from broker.gateway import Gateway
 from broker.migrations import upgrade
 from broker.start import open_gateway
-from tests.deployment import DATABASE, DEPLOYMENTS, EMBEDDED, PRODUCTION, deployed, settings_of
+from tests.deployment import DATABASE, DEPLOYMENTS, EMBEDDED, POSTGRESQL, PRODUCTION, deployed, settings_of
 from tests.servers.databases import dump
-from tests.servers.postgres import postgres_is_to_be_had
+from tests.servers.postgres import MISSING, postgres_is_to_be_had
 
 START = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
 PUBLIC_URL = "https://gateway.example"
@@ -38,7 +39,8 @@ NEVER_STALE = {"unsealed_seconds": 10**9, "unsealed_urgent_seconds": 10**9}
 DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml")
 
 on_sqlite = pytest.mark.parametrize("deployment", [EMBEDDED], indirect=True)
-on_postgresql = pytest.mark.parametrize("deployment", [PRODUCTION], indirect=True)
+on_postgresql = pytest.mark.parametrize("deployment", [POSTGRESQL], indirect=True)
+through_kafka = pytest.mark.parametrize("deployment", [EMBEDDED, PRODUCTION], indirect=True)
 
 
 @dataclass
@@ -116,6 +118,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=DEPLOYMENTS if postgres_is_to_be_had() else [EMBEDDED])
 def deployment(request: pytest.FixtureRequest) -> str:
     """Return the deployment that the test runs on."""
+    if request.param != EMBEDDED and not postgres_is_to_be_had():
+        pytest.skip(MISSING)
     return str(request.param)
 
 

@@ -23,7 +23,7 @@ from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.outbox.leases import Fences, give_back, renew, still_held
 from broker.outbox.repository import Claimed, anything_waits, claim, forget
-from broker.transport.base import Fault, Outlet, Transport, TransportUnavailable
+from broker.transport.base import Fault, Outlet, Pinged, Transport, TransportUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ FAREWELL_SECONDS = 2.0
 RENEWALS = 5
 """So often a lease is renewed while it runs."""
 OF_ONE_TOPIC = (Fault.TOPIC_MISSING, Fault.FORBIDDEN, Fault.TOO_LARGE)
+CUT_OFF = (Fault.AWAY, Fault.LOGIN)
+"""What another relay may not meet, on another machine: after a lease of it this one stands aside."""
 
 
 class Relay:
@@ -52,12 +54,20 @@ class Relay:
         self._passed_over: dict[str, float] = {}
         self._lock = asyncio.Lock()
         self._renewed = float("-inf")
+        self._failing: float | None = None
+        """Since when the transport has not been reached at all."""
+        self._aside_until: float | None = None
 
     async def renew(self, every: float = 0.0) -> None:
-        """Renew the leases, take or give back towards the fair share, and open what was taken; not before `every`."""
+        """Renew the leases, take or give back towards the fair share, and open what was taken; not before `every`.
+
+        A relay that has not reached the transport for as long as a lease gives all back, for one that does, and
+        takes part again when the transport answers it. Raises `TransportUnavailable` until then.
+        """
         async with self._lock:
             if _now() - self._renewed < every:
                 return
+            await self._stand_aside()
             async with self._gateway.db.writing() as connection:
                 now = self._gateway.clock()
                 self._fences = await renew(connection, self._name, now, self._hold, self._busy)
@@ -66,17 +76,39 @@ class Relay:
                 await self._shut(partition)
             await self._open(self._fences)
 
+    async def _stand_aside(self) -> None:
+        hold = self._hold.total_seconds()
+        if self._aside_until is None:
+            if self._failing is None or _now() - self._failing < hold:
+                return
+            await self.leave()
+            self._fences, self._aside_until = {}, _now() + hold
+        if _now() < self._aside_until:
+            raise TransportUnavailable
+        if isinstance(self._transport, Pinged):
+            await self._transport.ping()
+        self._failing = self._aside_until = None
+
+    def _met(self, since: float, faults: Sequence[BaseException], *, reached: bool) -> None:
+        """Note whether the transport was reached."""
+        if reached:
+            self._failing = None
+        elif self._failing is None and any(isinstance(f, TransportUnavailable) and f.fault in CUT_OFF for f in faults):
+            self._failing = since
+
     async def _open(self, fences: Fences) -> None:
         """Open the outlets that are missing, all at once. Opening shuts the one that held the partition before out."""
         missing = {p: f for p, f in fences.items() if self._outlets.get(p, (None,))[0] != f}
+        began = _now()
         opened = await asyncio.gather(*(self._transport.outlet(p) for p in missing), return_exceptions=True)
         for (partition, fence), outlet in zip(missing.items(), opened, strict=True):
             if not isinstance(outlet, BaseException):
                 await self._shut(partition)
                 self._outlets[partition] = (fence, outlet)
-        for fault in opened:
-            if isinstance(fault, BaseException):
-                raise fault
+        faults = [fault for fault in opened if isinstance(fault, BaseException)]
+        self._met(began, faults, reached=False)
+        if faults:
+            raise faults[0]
 
     async def turn(self) -> int:
         """Publish what waits, at most one batch, and note it; return how many records went out.
@@ -120,9 +152,12 @@ class Relay:
         parts: dict[int, list[Claimed]] = defaultdict(list)
         for item in claimed:
             parts[item.partition].append(item)
+        began = _now()
         results = await asyncio.gather(*(self._publish_part(p, items) for p, items in parts.items()))
         published = [item for items, fault in zip(parts.values(), results, strict=True) if not fault for item in items]
-        return published, [fault for fault in results if fault]
+        faults = [fault for fault in results if fault]
+        self._met(began, faults, reached=bool(published))
+        return published, faults
 
     async def _publish_part(self, partition: int, items: Sequence[Claimed]) -> TransportUnavailable | None:
         _, outlet = self._outlets[partition]

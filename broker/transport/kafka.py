@@ -132,10 +132,14 @@ class KafkaOutlet:
             raise
 
     async def _in_one_transaction(self, records: Sequence[Record]) -> None:
+        """Send all, then commit. Where one fails, its own error counts: what comes after it only follows."""
         await self._producer.begin_transaction()
-        sent = [await self._send(record) for record in records]
-        results = await asyncio.gather(*sent, return_exceptions=True)
-        for record, result in zip(records, results, strict=True):
+        sent: list[asyncio.Future[Any]] = []
+        with suppress(errors.IllegalOperation):  # the transaction has failed in the middle of sending
+            for record in records:
+                sent.append(await self._send(record))
+                sent[-1].add_done_callback(_read_error)
+        for record, result in zip(records, await asyncio.gather(*sent, return_exceptions=True), strict=False):
             if isinstance(result, BaseException):
                 with translated(record.topic):
                     raise result
@@ -163,6 +167,12 @@ class KafkaOutlet:
     async def close(self) -> None:
         """Close the producer, in the background."""
         self._transport.close_later(self._producer.stop())
+
+
+def _read_error(sending: asyncio.Future[Any]) -> None:
+    """Read the error of a record that nobody waits for any more; asyncio would log it, traces and all."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _read_errors(producer: Any) -> None:  # noqa: ANN401 - the library has no types

@@ -78,7 +78,7 @@ def translated(topic: str | None = None) -> Iterator[None]:
     """Turn what the client raises into `TransportUnavailable`, with what to do about it."""
     try:
         yield
-    except (TimeoutError, errors.KafkaError, OSError, EOFError) as exc:
+    except (TimeoutError, errors.KafkaError, errors.IllegalOperation, OSError, EOFError) as exc:
         raise TransportUnavailable(_fault_of(exc), topic) from exc
 
 

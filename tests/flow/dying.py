@@ -15,6 +15,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from broker.transport.base import Transport
+from broker.transport.embedded import EmbeddedTransport
+from broker.transport.kafka import KafkaTransport
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis, open_kreis
 
 Step = Callable[[Kreis, Path], Awaitable[object]]
@@ -22,6 +25,19 @@ Step = Callable[[Kreis, Path], Awaitable[object]]
 MESSAGE = "message.xml"
 QUITTUNG = "quittung.xml"
 FAULT = "fault.txt"
+#: What each transport calls the same: a reader, an outlet, and the place where a record is given but not yet kept.
+PARTS: dict[type, dict[str, str]] = {
+    EmbeddedTransport: {
+        "inside": "embedded:insert_ignore",
+        "outlet": "embedded:EmbeddedOutlet",
+        "subscription": "embedded:EmbeddedSubscription",
+    },
+    KafkaTransport: {
+        "inside": "kafka:KafkaOutlet._send",
+        "outlet": "kafka:KafkaOutlet",
+        "subscription": "kafka:KafkaSubscription",
+    },
+}
 SECONDS = 60
 
 
@@ -30,9 +46,9 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(place: str, when: str) -> None:
-    """Put death before or after the function ``module:name`` or ``module:Class.name``."""
-    module_name, _, path = place.partition(":")
+def arm(place: str, when: str, transport: Transport) -> None:
+    """Put death before or after the function ``module:name`` or ``module:Class.name``; the transport's by its part."""
+    module_name, _, path = place.format_map(PARTS[type(transport)]).partition(":")
     owner: Any = importlib.import_module(module_name)
     *outer, name = path.split(".")
     for part in outer:
@@ -102,7 +118,7 @@ async def take(folder: Path, step: str, place: str, when: str) -> None:
     async with open_kreis(folder) as kreis:
         for office in (JOBCENTER, SOZIALAMT, f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"):
             await (await kreis.office(office)).headers()
-        arm(place, when)
+        arm(place, when, kreis.transport)
         await STEPS[step](kreis, folder)
 
 

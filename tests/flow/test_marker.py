@@ -27,6 +27,9 @@ from tests.flow.world import (
     ersuchen_body,
     person,
 )
+from tests.world import through_kafka
+
+pytestmark = through_kafka
 
 NAME, GIVEN, CASE = "Zzyzxmarker", "Qqwertzmarker", "AZ-MARKER-4711"
 MARKERS = (NAME, GIVEN, CASE, "1961-03-09")
@@ -100,7 +103,7 @@ async def looked_up(kreis: Kreis, *offices: Office) -> list[httpx.Response]:
 
 
 async def test_marker_is_nowhere(kreis: Kreis, logs: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither answers, logs, output, database, keys, nor file names hold a name, a birth date or an Aktenzeichen."""
+    """Answers, logs, output, database, topics, keys and file names hold no name, no birth date, no Aktenzeichen."""
     answers = await travel(kreis)
     printed = capfd.readouterr()
     folder = kreis.gateway.settings.data_dir
@@ -108,7 +111,11 @@ async def test_marker_is_nowhere(kreis: Kreis, logs: io.StringIO, capfd: pytest.
     texts = [answer.text + str(answer.headers) for answer in answers]
     texts += [logs.getvalue(), printed.out, printed.err, names, kreis.database_bytes().decode("latin-1")]
     texts += [path.read_text() for path in (folder / "keys").iterdir()]
+    await kreis.publish()
+    records = await kreis.carried()
+    texts += [repr(record) for record in records]
 
+    assert records
     assert {answer.status_code for answer in answers} >= {200, 201, 202, 403, 404, 422}
     for marker in MARKERS:
         assert not [text[:200] for text in texts if marker in text], marker

@@ -1,4 +1,4 @@
-"""The roles as processes of their own: HTTP, relay and delivery share nothing but the database."""
+"""The roles as processes of their own: HTTP, relay and delivery share database and topics, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from broker.start import open_gateway
 from schemas.compose import compose_quittung, compose_uebermittlung
 from tests.deployment import environment_of, settings_of
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
-from tests.world import kreis_directory
+from tests.world import kreis_directory, through_kafka
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 40.0
@@ -82,6 +82,7 @@ async def ready(http: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.1)
 
 
+@through_kafka
 async def test_three_processes_carry_a_transfer(data_dir: Path, clients: dict[str, NewClient]) -> None:
     """serve, relay and deliver, each a process, take a transfer from one office to the other and back its quittung."""
     port = free_port()

@@ -19,6 +19,9 @@ from tests.flow.world import (
     consent_body,
     person,
 )
+from tests.world import through_kafka
+
+pytestmark = through_kafka
 
 BLOCKS = (STAMMDATEN, DataCategory.KONTAKT, DataCategory.SCHULDEN)
 NAMED = ["STAMMDATEN", "KONTAKT", "SCHULDEN"]

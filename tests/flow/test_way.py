@@ -20,6 +20,9 @@ from tests.flow.world import (
     ersuchen_body,
     person,
 )
+from tests.world import through_kafka
+
+pytestmark = through_kafka
 
 
 async def test_permitted_transfer_reaches_the_recipient_and_is_answered(kreis: Kreis) -> None:

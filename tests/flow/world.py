@@ -1,10 +1,12 @@
 """The Kreis for tests: a real service on a fresh database, its offices as real clients, and a clock that can be moved.
 
 Relay and delivery do not run by themselves: `Kreis.pump` lets them do what is due, so that a test sees each station.
+What carries the records, embedded topics or Apache Kafka, is the deployment's; the Kreis treats both alike.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
 from broker.outbox.relay import publish_due
 from broker.start import transport_of
-from broker.transport.base import Transport, topic_of
+from broker.transport.base import MITTEILUNGEN, QUITTUNGEN, Record, Subscription, Transport, side_topic_of, topic_of
 from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
 from schemas.identifiers import DataCategory
 from tests.world import MovableClock, database_bytes, fresh_gateway, kreis_directory, rows, scalar
@@ -43,6 +45,8 @@ FOLDER_AGENCY = "sozialamt-marl"
 
 STAMMDATEN, ANSCHRIFT = DataCategory.STAMMDATEN, DataCategory.ANSCHRIFT
 BEZUG, HOEHE = DataCategory.LEISTUNGSBEZUG, DataCategory.LEISTUNGSHOEHE
+#: So long a record may be on its way between two processes of ours and the brokers.
+PATIENCE = 30.0
 CORE: tuple[AnyBlock, ...] = (STAMMDATEN, ANSCHRIFT, BEZUG, HOEHE)
 
 
@@ -138,6 +142,9 @@ class Kreis:
     transport: Transport
     app: FastAPI
     offices: dict[str, Office] = field(default_factory=dict)
+    published: int = 0
+    """Records that this Kreis has put on the topics."""
+    _reader: Subscription | None = None
 
     def http(self) -> httpx.AsyncClient:
         """Return a client of the service, over ASGI."""
@@ -162,12 +169,50 @@ class Kreis:
 
     async def publish(self) -> int:
         """Let a relay publish what is due."""
-        return await publish_due(self.gateway, self.transport, str(uuid4()))
+        count = await publish_due(self.gateway, self.transport, str(uuid4()))
+        self.published += count
+        return count
 
     async def take_in(self) -> int:
-        """Let the delivery read what lies on the topics."""
-        topics = [topic_of(instance.partition(":")[0]) for instance in await self.agencies()]
-        return await take_in_once(self.gateway, self.transport.subscribe(topics, GROUP), 0)
+        """Let the delivery read what lies on the topics, until nothing is on its way any more."""
+        if self._reader is None:
+            self._reader = self.transport.subscribe([topic_of(agency) for agency in await self.agencies()], GROUP)
+        count = await take_in_once(self.gateway, self._reader, 0)
+        async with asyncio.timeout(PATIENCE):
+            while await self._on_its_way():
+                count += await take_in_once(self.gateway, self._reader, 0.2)
+        return count
+
+    async def _on_its_way(self) -> bool:
+        arrived = "SELECT 1 FROM deliveries WHERE transfer_id = transfers.id"
+        query = f"SELECT count(*) FROM transfers WHERE state = 'published' AND NOT EXISTS ({arrived})"  # noqa: S608 - no input
+        return bool(await self.scalar(query))
+
+    async def carried(self) -> list[Record]:
+        """Return the records of this Kreis that lie on any topic, read as by somebody who reads them all anew."""
+        keys = {row.order_key for row in await rows(self.gateway, "SELECT order_key FROM transfers")}
+        agencies = await self.agencies()
+        topics = [topic_of(agency) for agency in agencies]
+        topics += [side_topic_of(agency, sort) for agency in agencies for sort in (QUITTUNGEN, MITTEILUNGEN)]
+        reader = self.transport.subscribe(topics, f"again-{uuid4()}")
+        found: list[Record] = []
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while len(found) < self.published:
+                    consumed = await reader.fetch(0.2)
+                    await reader.commit(consumed)
+                    found += [item.record for item in consumed if item.record.key in keys]
+        finally:
+            await reader.close()
+        return found
+
+    async def end(self) -> None:
+        """Release what is held."""
+        for office in self.offices.values():
+            await office.http.aclose()
+        if self._reader is not None:
+            await self._reader.close()
+        await self.transport.close()
 
     async def agencies(self) -> list[str]:
         """Return the ids of all agencies."""
@@ -207,8 +252,7 @@ async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
         try:
             yield kreis
         finally:
-            for office in kreis.offices.values():
-                await office.http.aclose()
+            await kreis.end()
 
 
 @pytest.fixture

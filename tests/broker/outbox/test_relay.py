@@ -159,6 +159,54 @@ async def test_running_relay_waits_out_a_database(kreis: Kreis, monkeypatch: pyt
         await published_by_running(kreis, kreis.transport, transfer)
 
 
+class CutOff(EmbeddedTransport):
+    """A transport that others reach and this relay does not, until `reached`."""
+
+    reached = False
+
+    async def outlet(self, partition: int) -> EmbeddedOutlet:
+        """Open where it is reached."""
+        await self.ping()
+        return await super().outlet(partition)
+
+    async def ping(self) -> None:
+        """Answer where it is reached."""
+        if not self.reached:
+            raise TransportUnavailable
+
+
+async def relays(kreis: Kreis) -> int:
+    """Return how many relays hold a partition."""
+    found = await rows(kreis.gateway, "SELECT DISTINCT holder FROM outbox_leases WHERE holder IS NOT NULL")
+    return len(found)
+
+
+async def test_relay_that_is_cut_off_gives_way_and_comes_back(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that reaches the database alone keeps nothing from one that reaches both, and takes part again later.
+
+    The clock of the leases stands still here: nothing runs out, what is free was given back.
+    """
+    monkeypatch.setattr(relay, "PAUSE_AFTER_FAULT", 0.01)
+    async with open_kreis(data_dir, relay_lease_seconds=1) as kreis:
+        jobcenter = await kreis.office(JOBCENTER)
+        cut_off = CutOff(kreis.gateway.db, kreis.gateway.topic_filled)
+
+        async def hold(count: int) -> bool:
+            return await relays(kreis) == count
+
+        async def published() -> bool:
+            return bool(await kreis.scalar("SELECT count(*) FROM outbox") == 0)
+
+        async with running([run(kreis.gateway, cut_off)]):
+            await eventually(lambda: hold(1))
+            for n in range(8):
+                await jobcenter.accepted(SOZIALAMT, case_sender=f"BG-{n}")
+            async with running([run(kreis.gateway, kreis.transport)]):
+                await eventually(published)
+                cut_off.reached = True
+                await eventually(lambda: hold(2))
+
+
 async def test_running_relay_is_woken_by_a_submission(data_dir: Path) -> None:
     """A relay in the same process does not wait for its turn of looking."""
     async with open_kreis(data_dir, relay_seconds=3600) as kreis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from broker import metrics
 from broker.config import Settings
 from broker.transport import kafka_client
-from broker.transport.base import Fault, Transport, TransportUnavailable, agency_of, topic_of
-from broker.transport.kafka import KafkaTransport
+from broker.transport.base import Fault, Outlet, Record, Transport, TransportUnavailable, agency_of, topic_of
+from broker.transport.kafka import KafkaOutlet, KafkaTransport
 from tests.broker.transport.contract import (
     OTHER,
     TOPIC,
@@ -65,6 +66,32 @@ class TestKafkaTransport(TransportContract):
         async with reader(transport) as subscription:
             assert ids(await fetched(subscription, 2)) == [first.record_id, mine.record_id]
             assert list(await subscription.fetch(0.5)) == []
+
+    async def test_fence_in_the_middle_of_sending_is_a_fence(
+        self, transport: Transport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whose partition is taken while its records are handed in meets that and nothing else, and logs no trace."""
+        before, others = await transport.outlet(0), list[Outlet]()
+        assert isinstance(before, KafkaOutlet)
+        send = before._send
+
+        async def one_by_one(item: Record) -> asyncio.Future[object]:
+            sending = await send(item)
+            await asyncio.wait([sending])
+            if not others:
+                others.append(await transport.outlet(0))
+            return sending
+
+        monkeypatch.setattr(before, "_send", one_by_one)
+        with pytest.raises(TransportUnavailable) as caught:
+            await before.publish([record() for _ in range(4)])
+        await others[0].publish([mine := record()])
+        await others[0].close()
+        gc.collect()
+
+        assert caught.value.fault is Fault.FENCED
+        assert ids(await read(transport, 1)) == [mine.record_id]
+        assert "never retrieved" not in caplog.text
 
     async def test_partitions_of_the_outbox_do_not_fence_one_another(self, transport: Transport) -> None:
         """Two partitions of the outbox are open at once."""
