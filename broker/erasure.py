@@ -130,7 +130,8 @@ def _due(settings: Settings, now: datetime) -> ColumnElement[bool]:
         not_(_stop_counts(long)),
     )
     retrieved = and_(AuditEntry.at < abruf, AuditEntry.data["mode"].as_string() == Mode.ABRUF.value)
-    return or_(after_usual, after_long, retrieved)
+    newest = max(usual, long, abruf)  # the other rows need not be looked at
+    return and_(AuditEntry.at < newest, or_(after_usual, after_long, retrieved))
 
 
 def _transfer_lives(cutoff: datetime) -> ColumnElement[bool]:

@@ -47,7 +47,7 @@ class ConsentRecord(Base):
     language: Mapped[str] = mapped_column(String(35))
     """BCP 47 tag of the language in which it was explained."""
     interpreter: Mapped[bool]
-    recorded_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(index=True)
     kennung: Mapped[str | None] = mapped_column(String(36))
     """The client's own id of the request, for exact repetition."""
     body_hash: Mapped[str] = mapped_column(String(64))

@@ -41,6 +41,7 @@ class Transfer(Base):
         Index("ix_transfers_agency_state", "agency", "state", "seq"),
         Index("ix_transfers_order_key", "order_key", "seq"),
         Index("ix_transfers_state_expires", "state", "expires_at"),
+        Index("ix_transfers_state_at", "state", "state_at"),
     )
 
 

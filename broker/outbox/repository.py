@@ -66,7 +66,7 @@ def outbox_row(
 
 async def anything_waits(connection: AsyncConnection, partitions: Collection[int]) -> bool:
     """Whether any row lies in these partitions."""
-    query = select(OutboxRow.id).where(OutboxRow.partition.in_(sorted(partitions))).limit(1)
+    query = select(OutboxRow.id).where(OutboxRow.partition.in_(sorted(partitions))).order_by(OutboxRow.id).limit(1)
     return await connection.scalar(query) is not None
 
 

@@ -86,4 +86,4 @@ class StopEnd(Base):
     stop_id: Mapped[str] = mapped_column(ForeignKey("stops.id"), primary_key=True)
     ended_on: Mapped[date]
     reason_code: Mapped[str] = mapped_column(String(32))
-    recorded_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(index=True)

@@ -35,7 +35,7 @@ class DecisionRow(Base):
     """``submit``, ``check``, ``hand_over`` or ``event``."""
     sender: Mapped[str] = mapped_column(String(128))
     recipient: Mapped[str] = mapped_column(String(128))
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     day: Mapped[date]
     outcome: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str | None] = mapped_column(String(16))
