@@ -142,6 +142,14 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    async def now(self) -> datetime | None:
+        """Return what the database's clock says; None for the embedded one, which has no clock but ours."""
+        if self.is_sqlite:
+            return None
+        async with self.reading() as connection:
+            moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            return moment
+
     async def version(self) -> str | None:
         """Return the version of the tables (the last migration); None where there are none yet."""
         async with self.reading() as connection:

@@ -75,14 +75,14 @@ class Erasure:
 
 async def count(gateway: Gateway, what: Erasure) -> int:
     """Return how many entries would lose their side data. Raises `BadErasure`."""
-    query = _chosen(gateway, what.checked()).with_only_columns(func.count())
+    query = _chosen(gateway, what.checked(), await gateway.surely()).with_only_columns(func.count())
     async with gateway.db.reading() as connection:
         return int(await connection.scalar(query) or 0)
 
 
 async def erase(gateway: Gateway, what: Erasure) -> int:
     """Erase, step by step; return how many entries lost their side data. Raises `BadErasure`."""
-    query = _chosen(gateway, what.checked()).limit(STEP)
+    query = _chosen(gateway, what.checked(), await gateway.surely()).limit(STEP)
     erased = 0
     while True:
         async with gateway.db.writing() as connection:
@@ -101,7 +101,7 @@ async def _erase(connection: AsyncConnection, gateway: Gateway, what: Erasure, i
     await append(connection, [AuditEvent("audit.erased", ACTOR, reference=what.transfer, data=data)], gateway.clock())
 
 
-def _chosen(gateway: Gateway, what: Erasure) -> Select[str]:
+def _chosen(gateway: Gateway, what: Erasure, now: datetime) -> Select[str]:
     """Return the query of the entries whose side data are to go."""
     query = select(AuditSide.entry_id).join(AuditEntry, AuditEntry.id == AuditSide.entry_id)
     if what.transfer is not None:
@@ -109,7 +109,7 @@ def _chosen(gateway: Gateway, what: Erasure) -> Select[str]:
     if what.key is not None:
         pattern = what.key.replace("_", "\\_")
         return query.where(cast(AuditSide.fields, Text).like(f"%{pattern}%", escape="\\"))
-    return query.where(_due(gateway.settings, gateway.clock()))
+    return query.where(_due(gateway.settings, now))
 
 
 def _due(settings: Settings, now: datetime) -> ColumnElement[bool]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import SystemRandom
 from time import monotonic
 
@@ -19,6 +20,8 @@ from consent.catalogue import Catalogue
 
 Chance = Callable[[], float]
 """Gives a number of [0, 1)."""
+SecondClock = Callable[[], Awaitable[datetime | None]]
+"""Gives the moment by a clock that is not this machine's, or None where there is none."""
 
 
 class Signal:
@@ -97,11 +100,19 @@ class Gateway:
     keys: Keys
     catalogue: Catalogue
     chance: Chance = SystemRandom().random
+    second_clock: SecondClock | None = None
+    """The database's clock, beside the machine's; a clock that is handed in (tests) stands alone."""
     outbox_filled: Signal = field(default_factory=Signal)
     topic_filled: Signal = field(default_factory=Signal)
     inbox_filled: Signal = field(default_factory=Signal)
     pulse: Pulse = field(default_factory=Pulse)
     halt: Halt = field(default_factory=Halt)
+
+    async def surely(self) -> datetime:
+        """Return the earlier of our clock and the second one: what is ended or deleted for good is over by both."""
+        ours = self.clock()
+        theirs = await self.second_clock() if self.second_clock is not None else None
+        return ours if theirs is None else min(ours, theirs)
 
     def stop(self, fault: str | None = None) -> None:
         """Ask all loops of this process to end, and wake those that wait. `fault`: the type of what went wrong."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from broker.audit.freshness import sealing
 from broker.clock import timestamp
@@ -153,13 +152,10 @@ async def database_current(shared: Gateway) -> None:
 
 async def clock_offset(shared: Gateway) -> float:
     """Return by how many seconds our clock is ahead of the database's; 0 where both are of one machine."""
-    if shared.db.is_sqlite:
-        return 0.0
-    async with shared.db.reading() as connection:
-        before = shared.clock()
-        theirs: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-        after = shared.clock()
-    return (before + (after - before) / 2 - theirs).total_seconds()
+    before = shared.clock()
+    theirs = await shared.db.now()
+    after = shared.clock()
+    return (before + (after - before) / 2 - theirs).total_seconds() if theirs is not None else 0.0
 
 
 async def clock_right(shared: Gateway) -> None:

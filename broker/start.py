@@ -40,7 +40,8 @@ async def open_gateway(settings: Settings | None = None, clock: Clock = system_c
         else:
             await require_version(database)
         keys = await asyncio.to_thread(load_keys, settings.keys_dir)
-        yield Gateway(settings, clock, database, keys, load_catalogue())
+        second = database.now if clock is system_clock else None
+        yield Gateway(settings, clock, database, keys, load_catalogue(), second_clock=second)
     finally:
         await database.close()
 

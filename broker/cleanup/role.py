@@ -57,7 +57,7 @@ async def what_is_due(gateway: Gateway) -> dict[str, int]:
 
 
 async def _run(gateway: Gateway, task: Task) -> int:
-    before = task.before(gateway.settings, gateway.clock())
+    before = task.before(gateway.settings, await gateway.surely())
     done = 0
     while not gateway.halt.requested:
         gateway.pulse.beat(LOOP)

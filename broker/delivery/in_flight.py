@@ -117,7 +117,7 @@ async def warn_due(gateway: Gateway) -> int:
 
 async def expire_due(gateway: Gateway) -> int:
     """End transfers whose time is over, and delete what they carried; return how many."""
-    now = gateway.clock()
+    now = await gateway.surely()
     may_expire = [state.value for state in sources(State.EXPIRED)]
     query = select(Transfer.id).where(Transfer.state.in_(may_expire), Transfer.expires_at <= now).limit(EXPIRY_BATCH)
     async with gateway.db.reading() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -112,6 +113,23 @@ async def test_warning_comes_once_and_expiry_by_itself(kreis: Kreis) -> None:
     assert [feed[-1]["reason"] for feed in feeds] == ["expires-soon"] * 2
     assert (end["expired"], await jobcenter.state(transfer)) == (1, "expired")
     assert await count(kreis, "transfer_keys") == 0
+
+
+async def test_nothing_ends_for_good_by_a_clock_that_runs_ahead(kreis: Kreis) -> None:
+    """What ends or is deleted for good must be over by the database's clock too."""
+    jobcenter = await kreis.office(JOBCENTER)
+    transfer = await jobcenter.accepted(SOZIALAMT)
+    true = kreis.clock()
+
+    async def second_clock() -> datetime:
+        return true
+
+    kreis.clock.move(days=3 * 366)
+    done = await clean_up(replace(kreis.gateway, second_clock=second_clock))
+    state = await jobcenter.state(transfer)
+
+    assert {kind for kind, count in done.items() if count} <= {"warned"}
+    assert state == "accepted"
 
 
 async def test_consents_and_stops_go_three_years_after_their_end(kreis: Kreis) -> None:
