@@ -40,6 +40,7 @@ DIRECTORY = Path(directory_models.__file__).with_name("kreis-recklinghausen.yaml
 
 on_sqlite = pytest.mark.parametrize("deployment", [EMBEDDED], indirect=True)
 on_postgresql = pytest.mark.parametrize("deployment", [POSTGRESQL], indirect=True)
+on_kafka = pytest.mark.parametrize("deployment", [PRODUCTION], indirect=True)
 through_kafka = pytest.mark.parametrize("deployment", [EMBEDDED, PRODUCTION], indirect=True)
 
 

@@ -205,3 +205,17 @@ async def test_what_goes_only_on_request_must_have_been_asked_for(kreis: Kreis) 
         codes.append(answer.status_code)
 
     assert codes == [403, 202]
+
+
+async def test_trace_goes_from_the_request_to_the_reader(kreis: Kreis) -> None:
+    """The record carries on the trace of the request that caused it, with a span of ours: the reader finds both."""
+    jobcenter, trace = await kreis.office(JOBCENTER), "0af7651916cd43dd8448eb211c80319c"
+    own = await jobcenter.headers() | {"content-type": "application/xml"}
+    own |= {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    answer = await jobcenter.http.post("/v1/transfers", content=jobcenter.message(SOZIALAMT), headers=own)
+    await kreis.publish()
+    [record] = await kreis.carried()
+    _, carried, span, _ = record.headers["traceparent"].split("-")
+
+    assert answer.status_code == httpx.codes.ACCEPTED
+    assert (carried, span != "b7ad6b7169203331") == (trace, True)

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.app import running
 from broker.outbox import relay
-from broker.outbox.relay import publish_due, run
+from broker.outbox.leases import Fences
+from broker.outbox.relay import Relay, publish_due, run
+from broker.outbox.repository import Claimed
 from broker.transport.base import Record, Transport, TransportUnavailable
 from broker.transport.embedded import EmbeddedOutlet, EmbeddedTransport
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
@@ -157,6 +160,38 @@ async def test_running_relay_waits_out_a_database(kreis: Kreis, monkeypatch: pyt
 
     async with running([mend_soon()]):
         await published_by_running(kreis, kreis.transport, transfer)
+
+
+async def all_are_held(_: AsyncConnection, __: str, fences: Fences) -> set[int]:
+    """Say what a relay without a fence would believe."""
+    return set(fences)
+
+
+@pytest.mark.parametrize("fence", [True, False])
+async def test_relay_that_was_taken_over_notes_nothing(
+    kreis: Kreis, monkeypatch: pytest.MonkeyPatch, fence: bool
+) -> None:
+    """A relay that stood still between publishing and noting leaves the row to the one that holds it now.
+
+    Without the fence it would take the row out of that one's hands.
+    """
+    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
+    slow = Relay(kreis.gateway, kreis.transport, "slow")
+    await slow.renew()
+    publish = slow._publish
+
+    async def taken_over(claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[TransportUnavailable]]:
+        published = await publish(claimed)
+        kreis.clock.move(seconds=60)
+        await Relay(kreis.gateway, kreis.transport, "next").renew()
+        return published
+
+    monkeypatch.setattr(slow, "_publish", taken_over)
+    if not fence:
+        monkeypatch.setattr(relay, "still_held", all_are_held)
+    await slow.turn()
+
+    assert await kreis.scalar("SELECT count(*) FROM outbox") == (1 if fence else 0)
 
 
 class CutOff(EmbeddedTransport):

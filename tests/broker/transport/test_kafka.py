@@ -67,6 +67,18 @@ class TestKafkaTransport(TransportContract):
             assert ids(await fetched(subscription, 2)) == [first.record_id, mine.record_id]
             assert list(await subscription.fetch(0.5)) == []
 
+    async def test_without_a_common_name_nothing_fences(self, transport: Transport, settings: Settings) -> None:
+        """Under another transactional id the one before publishes on: it is this name that keeps doubles away."""
+        stranger = KafkaTransport(settings.model_copy(update={"kafka_group_prefix": "other-"}))
+        before, after = await transport.outlet(0), await stranger.outlet(0)
+        await after.publish([mine := record()])
+        await before.publish([late := record(key=mine.key)])
+        await before.close()
+        await after.close()
+        await stranger.close()
+
+        assert ids(await read(transport, 2)) == [mine.record_id, late.record_id]
+
     async def test_fence_in_the_middle_of_sending_is_a_fence(
         self, transport: Transport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
