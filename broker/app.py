@@ -33,6 +33,7 @@ from broker.observed import Observed
 from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
 from broker.oversight.log_api import router as log_router
+from broker.privileges import DbRole
 from broker.requests.api import router as requests_router
 from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
@@ -57,11 +58,12 @@ DESCRIPTION = (
 
 def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -> FastAPI:
     """Put the service together. `roles`: relay and deliver run inside this process as well."""
+    roles_gateway, gateway = gateway, gateway.acting(DbRole.GATEWAY)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await keep_catalogue(gateway)
-        async with running(embedded_roles(gateway, transport) if roles else [], gateway):
+        async with running(embedded_roles(roles_gateway, transport) if roles else [], gateway):
             yield
             await app.state.batcher.drain()
 
@@ -117,8 +119,12 @@ async def keep_catalogue(gateway: Gateway) -> None:
 
 def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[None]]:
     """Return the relay, the delivery, the sealer and the clean-up, ready to run beside the gateway."""
-    carried = [relay.run(gateway, transport), deliver(gateway, transport)]
-    return [*carried, sequencer.run(gateway), cleanup_role.run(gateway)]
+    carried = [
+        relay.run(gateway.acting(DbRole.RELAY), transport),
+        deliver(gateway.acting(DbRole.DELIVERY), transport),
+    ]
+    kept = [sequencer.run(gateway.acting(DbRole.SEALER)), cleanup_role.run(gateway.acting(DbRole.ERASER))]
+    return [*carried, *kept]
 
 
 async def deliver(gateway: Gateway, transport: Transport) -> None:

@@ -93,15 +93,20 @@ class Base(DeclarativeBase):
 class Database:
     """Transactions on one database."""
 
-    def __init__(self, url: str) -> None:
-        """Open nothing yet; `url` is an SQLAlchemy address of an async driver."""
+    def __init__(self, url: str, role: DbRole | None = None) -> None:
+        """Open nothing yet; `url` is an SQLAlchemy address of an async driver.
+
+        `role`: as whom every transaction acts that does not say otherwise; it is told once, when a connection opens.
+        """
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             _make_folder(url)
-        session = {} if self.is_sqlite else {"connect_args": {"server_settings": SESSION, "timeout": WAIT_SECONDS}}
+        given = SESSION | ({"role": role.value} if role else {})
+        session = {} if self.is_sqlite else {"connect_args": {"server_settings": given, "timeout": WAIT_SECONDS}}
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
         self.engine: AsyncEngine = create_async_engine(url, **POOL, **json, **session)
         self._writer = asyncio.Lock()
+        self._role = role
         self._acts: dict[str, str] = {}
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -111,9 +116,11 @@ class Database:
         """Return a view on the same connections whose transactions act as a role of PostgreSQL, within limits.
 
         `limits`: settings of `broker.privileges` → whom the transaction serves, separated by commas. Nothing on SQLite.
+        The role that the connections have anyway costs nothing.
         """
         view = copy.copy(self)
-        view._acts = {} if self.is_sqlite else {"role": role.value, **(limits or {})}  # noqa: SLF001 - a copy of this
+        acts = ({} if role is self._role else {"role": role.value}) | dict(limits or {})
+        view._acts = {} if self.is_sqlite else acts  # noqa: SLF001 - a copy of this
         return view
 
     async def _act(self, connection: AsyncConnection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import SystemRandom
 from time import monotonic
@@ -16,6 +16,7 @@ from broker.clock import Clock
 from broker.config import Settings
 from broker.db import Database
 from broker.keys import Keys
+from broker.privileges import DbRole
 from consent.catalogue import Catalogue
 
 Chance = Callable[[], float]
@@ -113,6 +114,10 @@ class Gateway:
         ours = self.clock()
         theirs = await self.second_clock() if self.second_clock is not None else None
         return ours if theirs is None else min(ours, theirs)
+
+    def acting(self, role: DbRole) -> Gateway:
+        """Return the same whose work on the database is done as a role of PostgreSQL."""
+        return replace(self, db=self.db.acting(role))
 
     def stop(self, fault: str | None = None) -> None:
         """Ask all loops of this process to end, and wake those that wait. `fault`: the type of what went wrong."""

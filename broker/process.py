@@ -26,6 +26,7 @@ from broker.gateway import Gateway
 from broker.health import Check, checks_of, sealing_check, transport_check
 from broker.listening import CannotStart
 from broker.ops import observed_by_operations
+from broker.privileges import PROCESSES, DbRole
 from broker.start import open_gateway, transport_of
 from broker.telemetry import configure_logging
 from broker.transport.base import Transport
@@ -76,16 +77,21 @@ def run_process(
     ends_within: float = LOOP_ENDS_SECONDS,
     figures: CollectorRegistry = metrics.REGISTRY,
 ) -> None:
-    """Run a role until it is told to stop; raises `SystemExit` where its status is not 0. Raises `CannotStart`."""
+    """Run a role until it is told to stop; `name`: one of `PROCESSES`.
+
+    Raises `SystemExit` where its status is not 0, and `CannotStart`.
+    """
     configure_logging(role=name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(_run(settings, role, checks, ends_within, figures))
+        status = runner.run(_run(settings, PROCESSES[name][0], role, checks, ends_within, figures))
     if status:
         raise SystemExit(status)
 
 
-async def _run(settings: Settings, role: Role, checks: Checks, ends_within: float, figures: CollectorRegistry) -> int:
-    async with open_gateway(settings) as gateway:
+async def _run(
+    settings: Settings, db_role: DbRole, role: Role, checks: Checks, ends_within: float, figures: CollectorRegistry
+) -> int:
+    async with open_gateway(settings, role=db_role) as gateway:
         transport = transport_of(gateway)
         with_signals(gateway)
         async with observed_by_operations(gateway, checks(gateway, transport), figures):

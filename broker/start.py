@@ -18,6 +18,7 @@ from broker.gateway import Gateway
 from broker.keys import load_keys
 from broker.listening import CannotStart
 from broker.migrations import newest, upgrade
+from broker.privileges import DbRole
 from broker.transport.base import Transport
 from broker.transport.embedded import EmbeddedTransport
 from broker.transport.kafka import KafkaTransport
@@ -27,13 +28,16 @@ HALT_SECONDS = 5
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings | None = None, clock: Clock = system_clock) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings | None = None, clock: Clock = system_clock, role: DbRole | None = None
+) -> AsyncIterator[Gateway]:
     """Open database, keys and law. An embedded database is made, and brought to the newest shape, first.
 
+    `role`: as whom it works on PostgreSQL where it does not say otherwise; None: as its login.
     Raises `CannotStart` where another database is not of the version that this code wants: it is never changed here.
     """
     settings = settings or Settings()
-    database = Database(settings.database)
+    database = Database(settings.database, role)
     try:
         if database.is_sqlite:
             await asyncio.to_thread(upgrade, settings.database)

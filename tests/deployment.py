@@ -14,6 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
+from broker.logins import login_of
+from broker.privileges import PROCESSES
 from tests.servers.databases import fresh_database
 from tests.servers.topics import kafka_of_this_process
 
@@ -33,9 +37,21 @@ def settings_of(folder: Path) -> dict[str, Any]:
     return found
 
 
-def environment_of(folder: Path) -> dict[str, str]:
-    """Return the same, and the data directory itself, as the environment of a command."""
+def environment_of(folder: Path, *words: str) -> dict[str, str]:
+    """Return the same, and the data directory itself, as the environment of a command.
+
+    One that is a role (`words`: ``relay``) logs in to PostgreSQL as in production, with no more rights than it needs;
+    `serve` with all roles inside logs in as the owner.
+    """
     settings = {"data_dir": folder} | settings_of(folder)
+    if (
+        "database_url" in settings
+        and words
+        and words[0] in PROCESSES
+        and (words[0] != "serve" or "--no-roles" in words)
+    ):
+        url = make_url(settings["database_url"]).set(username=login_of(words[0]))
+        settings["database_url"] = url.render_as_string(hide_password=False)
     return {f"AMTSBRUECKE_{name.upper()}": str(value) for name, value in settings.items()}
 
 

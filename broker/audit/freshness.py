@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from broker.audit import tree
-from broker.db import Database
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 
@@ -47,7 +48,7 @@ class _Memory:
         return self.at is not None and timedelta() <= now - self.at < LOOK_AGAIN
 
 
-_MEMORIES: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
+_MEMORIES: WeakKeyDictionary[AsyncEngine, _Memory] = WeakKeyDictionary()
 
 
 async def require_sealing(gateway: Gateway, *, urgent: bool) -> None:
@@ -67,7 +68,7 @@ async def require_sealing(gateway: Gateway, *, urgent: bool) -> None:
 
 
 async def _last_look(gateway: Gateway, now: datetime) -> Sealing:
-    memory = _MEMORIES.setdefault(gateway.db, _Memory())
+    memory = _MEMORIES.setdefault(gateway.db.engine, _Memory())
     if memory.fresh(now):
         return memory.seen
     async with memory.lock:

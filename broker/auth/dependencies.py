@@ -11,8 +11,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from broker.auth.caller import Caller, Role
 from broker.auth.jose import BadToken
 from broker.auth.tokens import verify_token
+from broker.db import Database
 from broker.errors import ProblemError
 from broker.gateway import Gateway, gateway
+from broker.privileges import INSTANCES, DbRole
 
 REALM = 'Bearer realm="amtsbruecke"'
 
@@ -41,6 +43,14 @@ async def bearer_of(gateway: Gateway, token: str | None) -> Caller:
             "Das Zugriffstoken gilt nicht oder nicht mehr.",
             headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
         ) from exc
+
+
+def reading_as(shared: Gateway, who: Caller) -> Database:
+    """Return the database as the calling instance may read it: what it is a side of. Raises the problem ``wrong-role``.
+
+    On PostgreSQL by row-level security, so that a query which forgets whose rows it wants finds no others.
+    """
+    return shared.db.acting(DbRole.READER, {INSTANCES: who.as_instance()})
 
 
 def require(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:

@@ -11,11 +11,11 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from joserfc.jwk import OKPKey
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from broker.auth import jose, repository
 from broker.auth.caller import Caller, Role
 from broker.auth.jose import BadToken
-from broker.db import Database
 from broker.gateway import Gateway
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
@@ -104,11 +104,11 @@ class _Memory:
         return self._read_at is not None and timedelta() <= now - self._read_at < FRESH
 
 
-_MEMORIES: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
+_MEMORIES: WeakKeyDictionary[AsyncEngine, _Memory] = WeakKeyDictionary()
 
 
 def _memory(gateway: Gateway) -> _Memory:
-    return _MEMORIES.setdefault(gateway.db, _Memory())
+    return _MEMORIES.setdefault(gateway.db.engine, _Memory())
 
 
 def _checked(gateway: Gateway, token: str) -> tuple[Caller, datetime]:

@@ -22,6 +22,7 @@ from broker.audit.promises import find_tokens
 from broker.audit.verify import NoExport, Report, Trust, Verifier
 from broker.erasure import BadErasure, EraseReason, Erasure, count, erase
 from broker.gateway import Gateway
+from broker.privileges import DbRole
 from broker.start import open_gateway
 
 app = typer.Typer(help="Protokoll ausführen, prüfen und Nebendaten löschen.", no_args_is_help=True)
@@ -123,7 +124,7 @@ def erase_command(
 
 
 async def _erase(what: Erasure, *, dry_run: bool) -> int:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ERASER) as gateway:
         return await (count if dry_run else erase)(gateway, what)
 
 
@@ -200,7 +201,7 @@ def _feed(verifier: Verifier, stream: BinaryIO) -> None:
 
 async def _feed_database(verifier: Verifier) -> None:
     number = 0
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         async for line in export(gateway):
             number += 1
             verifier.feed(line)
@@ -214,7 +215,7 @@ def _progress(number: int) -> None:
 
 async def _export(stream: BinaryIO, *, side: bool) -> int:
     count = 0
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         await _record(gateway, side=side)
         async for line in export(gateway, side=side):
             stream.write(line)
@@ -244,6 +245,6 @@ async def _record(gateway: Gateway, *, side: bool) -> None:
 
 
 async def _show_keys() -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         for key in gateway.keys.checkpoint:
             typer.echo(verifier_key(gateway.settings.log_origin, key))

@@ -10,6 +10,7 @@ import typer
 from broker.cleanup import role
 from broker.cli.roles import OpsPort, settings_with
 from broker.gateway import Gateway
+from broker.privileges import DbRole
 from broker.process import database_checks, run_process
 from broker.start import open_gateway
 from broker.telemetry import configure_logging
@@ -35,5 +36,5 @@ async def _role(gateway: Gateway, _: Transport) -> None:
 
 
 async def _once(*, dry_run: bool) -> dict[str, int]:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ERASER) as gateway:
         return await (role.what_is_due(gateway) if dry_run else role.clean_up(gateway))

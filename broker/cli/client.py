@@ -21,6 +21,7 @@ from broker.auth.grant import TOKEN_PATH
 from broker.auth.tokens import issuer
 from broker.cli.token import token
 from broker.clock import timestamp
+from broker.privileges import DbRole
 from broker.start import open_gateway
 
 app = typer.Typer(help="Zugänge anlegen, auflisten und sperren.", no_args_is_help=True)
@@ -98,7 +99,7 @@ def encryption_key_command(
 
 
 async def _add_encryption_key(client_id: str, jwk: dict[str, Any] | None, out: Path) -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         kid, private = await add_encryption_key(gateway, client_id, jwk)
     typer.echo(f"Schlüssel hinterlegt; frühere gelten nicht mehr.\n\n  kid   {kid}")
     if private is not None:
@@ -120,7 +121,7 @@ def _explained() -> Iterator[None]:
 
 
 async def _add(role: Role, instance: str | None, agency: str | None, jwk: dict[str, Any] | None, out: Path) -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         new = await add_client(gateway, role, instance, agency, jwk)
         try:
             key_file = _write_key(new, out)
@@ -163,7 +164,7 @@ def _write(jwk: dict[str, Any], out: Path, name: str) -> Path:
 
 
 async def _list() -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         rows = await list_clients(gateway)
     if not rows:
         typer.echo("Noch kein Zugang; `amtsbruecke client add --instance BEHOERDE:EINHEIT` legt einen an.")
@@ -173,6 +174,6 @@ async def _list() -> None:
 
 
 async def _revoke(client_id: str) -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         changed = await revoke_client(gateway, client_id)
     typer.echo("Zugang gesperrt." if changed else "Der Zugang war schon gesperrt.")

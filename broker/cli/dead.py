@@ -18,6 +18,7 @@ from broker.delivery.dead import DeadLetter, Wanted, Why
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.pages import cursor_value
+from broker.privileges import DbRole
 from broker.start import open_gateway
 
 app = typer.Typer(help="Tote Übermittlungen: ansehen, erneut versuchen, freigeben, verwerfen.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def list_command(
 async def _page(
     wanted: Wanted, hours: int | None, cursor: str | None, limit: int
 ) -> tuple[list[DeadLetter], str | None]:
-    async with open_gateway() as gateway, gateway.db.reading() as connection:
+    async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
         since = gateway.clock() - timedelta(hours=hours) if hours else None
         wanted = Wanted(wanted.agency, wanted.sender, wanted.reason, since)
         with _explained():
@@ -79,7 +80,7 @@ def show_command(transfer_id: TransferId, as_json: AsJson = False) -> None:
 
 
 async def _show(transfer_id: str, *, as_json: bool) -> None:
-    async with open_gateway() as gateway, gateway.db.reading() as connection:
+    async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
         with _explained():
             letter, history = await dead.dead_letter(connection, transfer_id)
     events = [{"state": row.state, "reason": row.reason, "at": timestamp(row.at)} for row in history]
@@ -120,7 +121,7 @@ def _decide(work: Work) -> None:
 
 
 async def _in_transaction(work: Work) -> None:
-    async with open_gateway() as gateway, gateway.db.writing() as connection:
+    async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.writing() as connection:
         await work(connection, gateway)
 
 

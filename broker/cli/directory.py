@@ -13,6 +13,7 @@ from broker.directory.cache import directory_cache
 from broker.directory.file import read_directory
 from broker.directory.nodes import DirectoryFileError
 from broker.directory.service import Action, load, prepare_channels
+from broker.privileges import DbRole
 from broker.start import open_gateway
 
 app = typer.Typer(help="Verzeichnis der Behörden laden und ansehen.", no_args_is_help=True)
@@ -47,7 +48,7 @@ def show_command() -> None:
 
 
 async def _load(file: Path) -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         document = read_directory(file, gateway.settings.data_dir)
         changes = await load(gateway, document)
         for change in changes:
@@ -60,7 +61,7 @@ async def _load(file: Path) -> None:
 
 
 async def _show() -> None:
-    async with open_gateway() as gateway:
+    async with open_gateway(role=DbRole.ADMIN) as gateway:
         directory = await directory_cache(gateway).current()
     if not directory.instances:
         typer.echo("Das Verzeichnis ist leer; `amtsbruecke directory load DATEI` lädt eines.")

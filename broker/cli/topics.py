@@ -12,6 +12,7 @@ import typer
 
 from broker.config import Settings
 from broker.directory.cache import directory_cache
+from broker.privileges import DbRole
 from broker.start import open_gateway
 from broker.transport import access, topics
 from broker.transport.asyncapi import document_text
@@ -106,7 +107,7 @@ def _with_kafka() -> Settings:
 
 def _agencies(settings: Settings) -> list[str]:
     async def read() -> list[str]:
-        async with open_gateway(settings) as gateway:
+        async with open_gateway(settings, role=DbRole.ADMIN) as gateway:
             return sorted((await directory_cache(gateway).current()).kinds)
 
     return asyncio.run(read())

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from broker.auth.caller import Caller
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import caller, reading_as
 from broker.consents import repository, service
 from broker.consents.shapes import ConsentIn, ConsentOut, ConsentPage, WithdrawalIn
 from broker.gateway import Gateway, gateway
@@ -46,7 +46,7 @@ async def post_withdrawal(
 @router.get("/consents/{consent_id}", summary="Einwilligung ansehen")
 async def get_consent(consent_id: RecordId, shared: TheGateway, who: TheCaller) -> ConsentOut:
     """Show a consent that the caller recorded or is named in."""
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         return ConsentOut.of(await service.visible(connection, who, consent_id))
 
 
@@ -59,7 +59,7 @@ async def get_consents(
 ) -> ConsentPage:
     """List what the calling instance recorded."""
     instance = who.as_instance()
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         after = (await service.visible(connection, who, cursor)).seq if cursor else 0
         rows = await repository.own_consents(connection, instance, after, limit + 1)
     page = [ConsentOut.of(row) for row in rows[:limit]]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from broker.auth.caller import Caller
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import caller, reading_as
 from broker.clock import timestamp
 from broker.delivery import inbox, notices
 from broker.delivery.handover import Released
@@ -19,6 +19,7 @@ from broker.delivery.quittung import accept_quittung, quittungen_of
 from broker.errors import invalid
 from broker.gateway import Gateway, gateway
 from broker.pages import cursor_value
+from broker.privileges import DbRole
 from broker.transfers.feed import seen_by
 from broker.xml_body import read_xml
 from schemas.identifiers import Instance
@@ -133,7 +134,7 @@ async def get_inbox(
     """Hand over waiting messages to the calling instance: decided again now, then leased and opened."""
     instance = who.as_instance()
     seconds = min(wait, shared.settings.long_poll_seconds)
-    found = await inbox.fetch_or_wait(shared, instance, who.client_id, limit, seconds)
+    found = await inbox.fetch_or_wait(shared.acting(DbRole.DELIVERY), instance, who.client_id, limit, seconds)
     return Inbox(items=[_item(released) for released in found])
 
 
@@ -170,7 +171,7 @@ async def post_quittung(transfer_id: str, request: Request, shared: Shared, who:
     if quittung.transfer_id != transfer_id or str(quittung.sender) != str(instance):
         text = "Die Quittung nennt eine andere Übermittlung oder einen anderen Absender als dieser Aufruf."
         raise invalid("uebermittlungId, absender", text)
-    async with shared.db.writing() as connection:
+    async with shared.db.acting(DbRole.DELIVERY).writing() as connection:
         done = await accept_quittung(connection, shared, quittung, instance.agency, who.client_id)
     return QuittungAnswer(transfer_id=done.transfer_id, state=done.state.value, repeated=done.repeated)
 
@@ -179,7 +180,7 @@ async def post_quittung(transfer_id: str, request: Request, shared: Shared, who:
 async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittungen:
     """Read the recipient's quittungen: the same XML through every channel; for sender and recipient alone."""
     instance = who.as_instance()
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         await seen_by(connection, transfer_id, instance)
         rows = await quittungen_of(connection, transfer_id)
     items = [QuittungView(status=r.status, reason=r.reason, at=r.at, message=r.content.decode()) for r in rows]
@@ -191,7 +192,7 @@ async def get_notices(
     shared: Shared, who: Who, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> NoticePage:
     """List what the calling instance must be told about data it holds, and has not acknowledged."""
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         rows = await notices.open_notices(connection, who.as_instance(), cursor_value(cursor), limit)
     items = [
         Notice(
@@ -210,7 +211,7 @@ async def get_notices(
 async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Shared, who: Who) -> dict[str, Any]:
     """Acknowledge a notice and say what was done with the data."""
     instance = who.as_instance()
-    async with shared.db.writing() as connection:
+    async with shared.db.acting(DbRole.DELIVERY).writing() as connection:
         transfer_id = await notices.acknowledge(connection, shared, notice_id, instance, body.massnahme, who.client_id)
     return {"transfer_id": transfer_id, "massnahme": body.massnahme.value, "at": timestamp(shared.clock())}
 
@@ -221,7 +222,7 @@ async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
 
     The key opens the record's value: AES-256-GCM, 12 bytes of nonce first, bound to the transfer's id.
     """
-    done = await release_key(shared, transfer_id, who)
+    done = await release_key(shared.acting(DbRole.DELIVERY), transfer_id, who)
     transfer = done.released.transfer
     return KeyAnswer(
         transfer_id=transfer.id,

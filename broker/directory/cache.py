@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from broker.db import Database
 from broker.directory import repository
 from broker.gateway import Gateway
@@ -71,7 +73,7 @@ class _Memory:
         return self.directory if self.at is not None and timedelta() <= now - self.at < FRESH else None
 
 
-_MEMORIES: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
+_MEMORIES: WeakKeyDictionary[AsyncEngine, _Memory] = WeakKeyDictionary()
 
 
 class DirectoryCache:
@@ -83,7 +85,7 @@ class DirectoryCache:
     def __init__(self, gateway: Gateway) -> None:
         """Read nothing yet."""
         self._gateway = gateway
-        self._memory = _MEMORIES.setdefault(gateway.db, _Memory())
+        self._memory = _MEMORIES.setdefault(gateway.db.engine, _Memory())
 
     async def current(self) -> Directory:
         """Return the directory, at most `FRESH` old; a query only when it is older."""

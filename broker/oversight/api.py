@@ -17,6 +17,7 @@ from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.oversight.queries import Search, entries, sides
 from broker.pages import cursor_value
+from broker.privileges import CONTROLLERS, DbRole
 from schemas.identifiers import Instance, MalformedInstance
 
 router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
@@ -76,7 +77,7 @@ async def get_events(shared: Shared, who: Officer, filters: Annotated[Filters, Q
     """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown."""
     search = _search(who, filters)
     after = cursor_value(filters.cursor)
-    async with shared.db.writing() as connection:
+    async with shared.db.acting(DbRole.CONSOLE, {CONTROLLERS: search.agency}).writing() as connection:
         await append(connection, [_look(who, filters)], shared.clock())
         rows = await entries(connection, search, after, filters.limit)
         beside = await sides(connection, [row.id for row in rows])

@@ -24,9 +24,11 @@ from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.auth.caller import Caller, Role
 from broker.auth.dependencies import require
+from broker.db import Database
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.oversight import proofs
+from broker.privileges import CONTROLLERS, DbRole
 
 router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
 
@@ -69,7 +71,7 @@ class Consistency(BaseModel):
 @router.get("/log/checkpoint", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def get_checkpoint(shared: Shared, _: Reader) -> Response:
     """Return the last checkpoint, a signed note."""
-    async with shared.db.reading() as connection:
+    async with shared.db.acting(DbRole.AUDITOR).reading() as connection:
         head = await tree.head(connection)
     if not head.size:
         raise _not_yet(shared, "Noch ist nichts gesiegelt.")
@@ -86,7 +88,7 @@ async def get_log_keys(shared: Shared, _: Reader) -> Response:
 @router.get("/log/tile/entries/{path:path}", response_class=Response, responses={200: {"content": {BYTES: {}}}})
 async def get_entries(path: str, shared: Shared, who: Auditor) -> Response:
     """Return a bundle of up to 256 entries, each its canonical bytes behind their length (two bytes)."""
-    async with shared.db.writing() as connection:
+    async with shared.db.acting(DbRole.AUDITOR).writing() as connection:
         number, width = await _asked(connection, 0, path)
         await _record(
             connection, shared, who, AuditEvent("audit.read", who.actor, data={"bundle": number, "width": width})
@@ -100,7 +102,7 @@ async def get_tile(level: str, path: str, shared: Shared, _: Reader) -> Response
     """Return a tile of up to 256 hashes; a partial one is named with its width (``067.p/12``)."""
     if not re.fullmatch(r"[0-9]|[1-5][0-9]|6[0-3]", level):
         raise _no_tile()
-    async with shared.db.reading() as connection:
+    async with shared.db.acting(DbRole.AUDITOR).reading() as connection:
         number, width = await _asked(connection, int(level), path)
         found = await tree.read_tiles(connection, [(int(level), number)])
     content = found.get((int(level), number), b"")[: width * merkle.HASH_BYTES]
@@ -120,7 +122,7 @@ async def get_inclusion(
     """Prove that an entry stands in the log of a size."""
     if (entry is None) == (leaf is None):
         raise invalid("entry", "Entweder die Kennung (entry) oder den Hash (leaf) des Eintrags angeben.")
-    async with shared.db.writing() as connection:
+    async with _as(shared, who).writing() as connection:
         found = await proofs.placed(connection, str(entry) if entry else None, bytes.fromhex(leaf) if leaf else None)
         if found is None or (who.role is Role.OFFICER and not found.concerns(who.agency or "")):
             raise ProblemError("not-found", "Diesen Eintrag gibt es nicht, oder er betrifft diese Behörde nicht.")
@@ -143,6 +145,13 @@ async def get_inclusion(
     )
 
 
+def _as(shared: Gateway, who: Caller) -> Database:
+    """Return the database as an officer may see it (what concerns the own agency), or an auditor (the whole log)."""
+    if who.role is Role.OFFICER:
+        return shared.db.acting(DbRole.CONSOLE, {CONTROLLERS: who.agency or ""})
+    return shared.db.acting(DbRole.AUDITOR)
+
+
 @router.get("/proofs/consistency")
 async def get_consistency(
     shared: Shared,
@@ -151,7 +160,7 @@ async def get_consistency(
     second: Annotated[int | None, Query(ge=1, le=LARGEST, description="size of the later one; the last")] = None,
 ) -> Consistency:
     """Prove that the log of the second size is that of the first, with entries added."""
-    async with shared.db.writing() as connection:
+    async with shared.db.acting(DbRole.AUDITOR).writing() as connection:
         second = await _size(connection, shared, second)
         if first > second:
             raise invalid("first", f"Der frühere Stand ist größer als der spätere ({second}).")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 
 from broker.auth.caller import Caller
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import caller, reading_as
 from broker.gateway import Gateway, gateway
 from broker.requests import repository, service
 from broker.requests.shapes import ClosingIn, ErsuchenIn, ErsuchenOut, ErsuchenPage
@@ -38,7 +38,7 @@ async def post_closing(ersuchen_id: RecordId, body: ClosingIn, shared: TheGatewa
 @router.get("/ersuchen/{ersuchen_id}", summary="Ein Ersuchen ansehen")
 async def get_ersuchen(ersuchen_id: RecordId, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """Show an Ersuchen to its two sides; person and Aktenzeichen to the addressee alone."""
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         row = await service.visible(connection, who, ersuchen_id)
         return await service.shown(connection, shared.keys, who, row)
 
@@ -53,7 +53,7 @@ async def list_ersuchen(
 ) -> ErsuchenPage:
     """List what the calling instance was asked, or asks; without sealed content."""
     incoming = richtung == "eingehend"
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         after = (await service.visible(connection, who, cursor)).seq if cursor else 0
         rows = await repository.ersuchen_of(connection, who.as_instance(), after, limit + 1, incoming=incoming)
     page = [ErsuchenOut.of(row) for row in rows[:limit]]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from broker.auth.caller import Caller
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import caller, reading_as
 from broker.gateway import Gateway, gateway
 from broker.subjects import repository
 from broker.subjects.checks import Cursor, PageSize, RecordId
@@ -70,7 +70,7 @@ async def post_objection_end(stop_id: RecordId, body: StopEndIn, shared: TheGate
 @router.get("/objections/{stop_id}", summary="Einen eigenen Eintrag ansehen")
 async def get_objection(stop_id: RecordId, shared: TheGateway, who: TheCaller) -> StopOut:
     """Show a stop that the calling instance recorded."""
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         return _shown(await visible_stop(connection, who, stop_id))
 
 
@@ -83,7 +83,7 @@ async def get_objections(
 ) -> StopPage:
     """List what the calling instance recorded."""
     instance = who.as_instance()
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         after = (await visible_stop(connection, who, cursor)).seq if cursor else 0
         rows = await repository.own_stops(connection, instance, after, limit + 1)
     page = [_shown(row) for row in rows[:limit]]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import caller, reading_as
 from broker.auth.direct import DirectRoute
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
@@ -149,7 +149,7 @@ async def get_changes(
 ) -> Changes:
     """Read the feed of changes of one's own transfers, as sender and as recipient, oldest first."""
     after = cursor_value(cursor)
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         rows = await feed.changes(connection, who.as_instance(), after, limit)
     items = [Change.model_validate(row, from_attributes=True) for row in rows]
     return Changes(items=items, next_cursor=str(rows[-1].seq if rows else after))
@@ -158,7 +158,7 @@ async def get_changes(
 @router.get("/transfers/{transfer_id}")
 async def get_transfer(transfer_id: str, shared: Shared, who: Who) -> TransferView:
     """Read a transfer's state and history: its sender and its recipient alone."""
-    async with shared.db.reading() as connection:
+    async with reading_as(shared, who).reading() as connection:
         seen = await feed.seen_by(connection, transfer_id, who.as_instance())
     return _view(seen)
 

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select
 
 from broker.db import Database, insert_ignore
 from broker.gateway import Signal
+from broker.privileges import DbRole
 from broker.transport.base import Consumed, Record
 from broker.transport.models import EmbeddedPosition, EmbeddedRecord
 
@@ -29,11 +30,11 @@ class EmbeddedTransport:
     async def outlet(self, partition: int) -> EmbeddedOutlet:
         """Open the topics for writing. Nothing fences here: a record that is published twice stands once."""
         del partition
-        return EmbeddedOutlet(self._db, self._filled)
+        return EmbeddedOutlet(self._db.acting(DbRole.RELAY), self._filled)
 
     def subscribe(self, topics: Sequence[str], group: str) -> EmbeddedSubscription:
         """Return a reader."""
-        return EmbeddedSubscription(self._db, self._filled, tuple(topics), group)
+        return EmbeddedSubscription(self._db.acting(DbRole.DELIVERY), self._filled, tuple(topics), group)
 
     async def keep_house(self) -> int:
         """Delete records that every group on their topic has read; return how many."""
@@ -47,7 +48,7 @@ class EmbeddedTransport:
             .join(behind, behind.c.topic == EmbeddedRecord.topic)
             .where(EmbeddedRecord.position <= behind.c.position)
         )
-        async with self._db.writing() as connection:
+        async with self._db.acting(DbRole.DELIVERY).writing() as connection:
             statement = delete(EmbeddedRecord).where(EmbeddedRecord.position.in_(done))
             return (await connection.execute(statement)).rowcount
 

@@ -43,7 +43,7 @@ def free_port() -> int:
 @contextmanager
 def role(*words: str, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run one role; at the end it must stop by SIGTERM, in time and without an error."""
-    environment = os.environ | environment_of(folder) | {"AMTSBRUECKE_PORT": str(port)}
+    environment = os.environ | environment_of(folder, *words) | {"AMTSBRUECKE_PORT": str(port)}
     command = [sys.executable, "-m", "broker", *words]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
         try:

@@ -37,7 +37,7 @@ LONG_POLL_ENDS = 3.0
 @contextmanager
 def process(*words: str, folder: Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of the program with its log in a file; what is left at the end is killed."""
-    given = os.environ | environment_of(folder) | environment
+    given = os.environ | environment_of(folder, *words) | environment
     with (
         log.open("wb") as stream,
         subprocess.Popen([sys.executable, "-m", "broker", *words], cwd=ROOT, env=given, stderr=stream) as running,

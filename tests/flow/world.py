@@ -28,6 +28,7 @@ from broker.delivery.worker import adapters_of, deliver_once
 from broker.directory.service import load, prepare_channels
 from broker.gateway import Gateway
 from broker.outbox.relay import publish_due
+from broker.privileges import DbRole
 from broker.start import transport_of
 from broker.transport.base import MITTEILUNGEN, QUITTUNGEN, Record, Subscription, Transport, side_topic_of, topic_of
 from schemas.compose import AnyBlock, PersonSpec, compose_quittung, compose_uebermittlung
@@ -154,22 +155,22 @@ class Kreis:
     async def office(self, instance: str) -> Office:
         """Return the client of an instance, made at the first call."""
         if instance not in self.offices:
-            client = await add_client(self.gateway, Role.INSTANCE, instance=instance)
+            client = await add_client(self.gateway.acting(DbRole.ADMIN), Role.INSTANCE, instance=instance)
             self.offices[instance] = Office(self, self.http(), instance, client)
         return self.offices[instance]
 
     async def officer(self, agency: str) -> Office:
         """Return an officer of an agency."""
-        client = await add_client(self.gateway, Role.OFFICER, agency=agency)
+        client = await add_client(self.gateway.acting(DbRole.ADMIN), Role.OFFICER, agency=agency)
         return Office(self, self.http(), agency, client)
 
     async def operator(self) -> Office:
         """Return an operator."""
-        return Office(self, self.http(), "", await add_client(self.gateway, Role.OPERATOR))
+        return Office(self, self.http(), "", await add_client(self.gateway.acting(DbRole.ADMIN), Role.OPERATOR))
 
     async def publish(self) -> int:
         """Let a relay publish what is due."""
-        count = await publish_due(self.gateway, self.transport, str(uuid4()))
+        count = await publish_due(self.gateway.acting(DbRole.RELAY), self.transport, str(uuid4()))
         self.published += count
         return count
 
@@ -177,10 +178,10 @@ class Kreis:
         """Let the delivery read what lies on the topics, until nothing is on its way any more."""
         if self._reader is None:
             self._reader = self.transport.subscribe([topic_of(agency) for agency in await self.agencies()], GROUP)
-        count = await take_in_once(self.gateway, self._reader, 0)
+        count = await take_in_once(self.gateway.acting(DbRole.DELIVERY), self._reader, 0)
         async with asyncio.timeout(PATIENCE):
             while await self._on_its_way():
-                count += await take_in_once(self.gateway, self._reader, 0.2)
+                count += await take_in_once(self.gateway.acting(DbRole.DELIVERY), self._reader, 0.2)
         return count
 
     async def _on_its_way(self) -> bool:
@@ -220,7 +221,8 @@ class Kreis:
 
     async def deliver(self) -> int:
         """Let the delivery serve the channels."""
-        return await deliver_once(self.gateway, await adapters_of(self.gateway))
+        delivery = self.gateway.acting(DbRole.DELIVERY)
+        return await deliver_once(delivery, await adapters_of(delivery))
 
     async def pump(self) -> None:
         """Let relay and delivery do all that is due."""
@@ -243,11 +245,11 @@ async def open_kreis(folder: Path, **settings: Any) -> AsyncIterator[Kreis]:
     clock = MovableClock()
     async with fresh_gateway(folder, clock, **settings) as gateway:
         document = kreis_directory(folder)
-        await load(gateway, document)
+        await load(gateway.acting(DbRole.ADMIN), document)
         await prepare_channels(document, folder)
         transport = transport_of(gateway)
         app = create_app(gateway, transport)
-        await keep_catalogue(gateway)
+        await keep_catalogue(gateway.acting(DbRole.GATEWAY))
         kreis = Kreis(gateway, clock, transport, app)
         try:
             yield kreis

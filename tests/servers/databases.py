@@ -14,7 +14,10 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy import make_url
 
+from broker.db import Database
+from broker.logins import settle
 from broker.migrations import SCRIPTS, upgrade
+from broker.privileges import PROCESSES
 from tests.servers.postgres import shared_postgres
 
 LOCK = 7_412_001
@@ -53,6 +56,15 @@ def fresh_database() -> Iterator[str]:
     """Give the address of a database with all tables and no rows, and drop it after."""
     with _created(_template()) as name:
         yield on(name)
+
+
+async def _make_logins(url: str) -> None:
+    """Let each process log in under a name of its own; the run's server asks nobody for a password."""
+    database = Database(url)
+    async with database.writing() as connection:
+        for process in PROCESSES:
+            await settle(connection, process, None)
+    await database.close()
 
 
 def dump(url: str) -> bytes:
@@ -115,6 +127,7 @@ def _template() -> str:
         await connection.execute(f"DROP DATABASE IF EXISTS {name}")
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         await asyncio.to_thread(upgrade, on(name))
+        await _make_logins(on(name))
         await connection.execute(f"ALTER DATABASE {name} IS_TEMPLATE true")
 
     administer(made)
