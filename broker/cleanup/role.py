@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker import erasure
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
+from broker.cleanup.months import keep_months
 from broker.cleanup.tasks import TASKS, Task
 from broker.delivery.in_flight import expire_due, warn_due
 from broker.erasure import EraseReason, Erasure, erase
@@ -41,6 +42,7 @@ async def clean_up(gateway: Gateway) -> dict[str, int]:
         if done[task.name]:
             log.info("cleaned up", extra={"reason": task.name, "count": done[task.name]})
     done[SIDE] = await erase(gateway, DUE)
+    await keep_months(gateway)
     return done
 
 
