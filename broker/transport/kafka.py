@@ -135,14 +135,19 @@ class KafkaOutlet:
         """Send all, then commit. Where one fails, its own error counts: what comes after it only follows."""
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[Any]] = []
-        with suppress(errors.IllegalOperation):  # the transaction has failed in the middle of sending
+        stopped: TransportUnavailable | None = None
+        try:
             for record in records:
                 sent.append(await self._send(record))
                 sent[-1].add_done_callback(_read_error)
+        except TransportUnavailable as exc:
+            stopped = exc
         for record, result in zip(records, await asyncio.gather(*sent, return_exceptions=True), strict=False):
             if isinstance(result, BaseException):
                 with translated(record.topic):
                     raise result
+        if stopped:
+            raise stopped
         await self._producer.commit_transaction()
 
     async def _send(self, record: Record) -> asyncio.Future[Any]:
@@ -158,7 +163,7 @@ class KafkaOutlet:
     async def _give_up(self, fault: Fault) -> None:
         """End the transaction where that is possible, so that readers need not wait for its time limit; then close."""
         if fault is not Fault.FENCED:
-            with suppress(errors.KafkaError, OSError, TimeoutError, AssertionError):
+            with suppress(errors.KafkaError, errors.IllegalOperation, OSError, TimeoutError, AssertionError):
                 async with asyncio.timeout(ABORT_SECONDS):
                     await self._producer.abort_transaction()
         _read_errors(self._producer)

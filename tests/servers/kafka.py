@@ -141,7 +141,8 @@ class Kafka:
     def wait(self, number: int) -> None:
         """Return when a broker takes connections. Raises `ServerMissing` where it does not."""
         deadline = time.monotonic() + START_SECONDS
-        while not _listens(self._ports[number][0]):
+        plain, _, secure = self._ports[number]
+        while not all(_listens(port) for port in ([plain, secure] if self._secure else [plain])):
             if self._processes[number].poll() is not None or time.monotonic() > deadline:
                 log = (self._folder / f"kafka-{number}.log").read_text()
                 raise ServerMissing(f"Apache Kafka does not start: {log[-2000:]}")

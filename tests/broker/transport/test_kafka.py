@@ -89,14 +89,14 @@ class TestKafkaTransport(TransportContract):
 
         async def one_by_one(item: Record) -> asyncio.Future[object]:
             sending = await send(item)
-            await asyncio.wait([sending])
+            await asyncio.wait([sending], timeout=5)
             if not others:
                 others.append(await transport.outlet(0))
             return sending
 
         monkeypatch.setattr(before, "_send", one_by_one)
         with pytest.raises(TransportUnavailable) as caught:
-            await before.publish([record() for _ in range(4)])
+            await before.publish([record(), record(topic=OTHER), record(), record()])
         await others[0].publish([mine := record()])
         await others[0].close()
         gc.collect()
