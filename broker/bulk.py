@@ -55,8 +55,12 @@ class Insert:
         return f"INSERT INTO {self.target} SELECT {', '.join(self.casts)} FROM unnest({arrays}) AS u({names})"  # noqa: S608 - names of our own models
 
 
-async def insert_all(connection: AsyncConnection, *batch: tuple[type[Base], Rows]) -> None:
-    """Insert rows of some tables, parents first. All rows of a table have the same columns."""
+async def insert_all(connection: AsyncConnection, *batch: tuple[type[Base], Rows], passing_over: bool = False) -> None:
+    """Insert rows of some tables, parents first. All rows of a table have the same columns.
+
+    `passing_over`: rows whose key is there already, or comes twice, are left as they are first.
+    """
+    ending = " ON CONFLICT DO NOTHING" if passing_over else ""
     filled = [(_insert(connection.dialect, table, tuple(rows[0])), rows) for table, rows in batch if rows]
     if not filled:
         return
@@ -64,15 +68,17 @@ async def insert_all(connection: AsyncConnection, *batch: tuple[type[Base], Rows
         for made, rows in filled:
             marks = ", ".join("?" * len(made.columns))
             sets = list(zip(*made.values(rows), strict=True))
-            await connection.exec_driver_sql(f"INSERT INTO {made.target} VALUES ({marks})", sets)  # noqa: S608 - names of our own models
+            await connection.exec_driver_sql(f"INSERT INTO {made.target} VALUES ({marks}){ending}", sets)  # noqa: S608 - names of our own models
         return
     parameters = tuple(column for made, rows in filled for column in made.values(rows))
-    await connection.exec_driver_sql(_together(tuple(made for made, _ in filled)), parameters)
+    await connection.exec_driver_sql(_together(tuple(made for made, _ in filled), ending), parameters)
 
 
-async def insert_rows(connection: AsyncConnection, table: type[Base], rows: Rows) -> None:
-    """Insert rows of one table, all with the same columns."""
-    await insert_all(connection, (table, rows))
+async def insert_rows(
+    connection: AsyncConnection, table: type[Base], rows: Rows, *, passing_over: bool = False
+) -> None:
+    """Insert rows of one table, all with the same columns; those whose key is there may be passed over."""
+    await insert_all(connection, (table, rows), passing_over=passing_over)
 
 
 async def fetch(connection: AsyncConnection, sql: Sql, *parameters: Any) -> CursorResult[Any]:  # noqa: ANN401 - what the driver takes
@@ -88,12 +94,12 @@ def _array(values: list[Any]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _together(inserts: tuple[Insert, ...]) -> str:
+def _together(inserts: tuple[Insert, ...], ending: str) -> str:
     """Write one statement for rows of several tables; foreign keys are asked at its end."""
     parts: list[str] = []
     first = 1
     for made in inserts:
-        parts.append(made.unnested(first))
+        parts.append(made.unnested(first) + ending)
         first += len(made.columns)
     *before, last = parts
     named = ", ".join(f"t{place} AS ({part})" for place, part in enumerate(before))

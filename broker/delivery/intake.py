@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.db import insert_ignore
+from broker.bulk import Sql, fetch, insert_rows
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway
-from broker.lifecycle.models import DeliveryRow, Transfer
+from broker.lifecycle.models import DeliveryRow
 from broker.transport.base import Consumed, Subscription, Transport, TransportUnavailable, topic_of
 
 log = logging.getLogger(__name__)
@@ -19,6 +18,10 @@ log = logging.getLogger(__name__)
 GROUP = "amtsbruecke.delivery"
 WAIT_SECONDS = 2.0
 PAUSE_AFTER_FAULT = 1.0
+AGENCIES = Sql(
+    "SELECT id, agency FROM transfers WHERE id = ANY($1::text[])",
+    "SELECT id, agency FROM transfers WHERE id IN (SELECT value FROM json_each(?))",
+)
 
 
 async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
@@ -26,8 +29,7 @@ async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
     now = gateway.clock()
     ids = [c.record.record_id for c in consumed]
     async with gateway.db.writing() as connection:
-        query = select(Transfer.id, Transfer.agency).where(Transfer.id.in_(ids))
-        agencies = {row.id: row.agency for row in await connection.execute(query)}
+        agencies = {row.id: row.agency for row in await fetch(connection, AGENCIES, ids)}
         rows = [
             {
                 "transfer_id": c.record.record_id,
@@ -37,10 +39,10 @@ async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
                 "attempts": 0,
                 "attempts_before": 0,
             }
-            for c in consumed
+            for c in sorted(consumed, key=lambda one: one.record.record_id)
             if agencies.get(c.record.record_id) and c.record.topic == topic_of(agencies[c.record.record_id])
         ]
-        await insert_ignore(connection, DeliveryRow, rows)
+        await insert_rows(connection, DeliveryRow, rows, passing_over=True)
     gateway.inbox_filled.notify()
 
 

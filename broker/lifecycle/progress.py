@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics
 from broker.audit.events import AuditEvent
-from broker.audit.log import append
+from broker.audit.log import entry_of, rows_of
+from broker.bulk import insert_all
+from broker.db import is_sqlite
 from broker.lifecycle.models import Transfer, TransferEvent, TransferKey
 from broker.lifecycle.states import KEY_ENDS, State, sources
 
@@ -27,6 +29,21 @@ class Moved:
     was: State
 
 
+#: Locks in the order of ids, like everywhere; who has waited for a lock sees the row as it is then.
+LOCKED = """WITH locked AS MATERIALIZED (
+    SELECT id, state FROM transfers WHERE id = ANY($1::text[]) AND state = ANY($2::text[]) ORDER BY id FOR NO KEY UPDATE
+), moved AS (
+    UPDATE transfers t SET state = $3::text, state_at = $4::timestamptz FROM locked l WHERE t.id = l.id
+    RETURNING t.id, t.sender, t.recipient, l.state AS was
+)"""
+MOVE = f"{LOCKED} SELECT id, sender, recipient, was, false AS key_ended FROM moved ORDER BY id"  # noqa: S608 - no value in it
+MOVE_AND_END_KEYS = f"""{LOCKED}, ended AS (
+    DELETE FROM transfer_keys k USING moved m WHERE k.transfer_id = m.id RETURNING k.transfer_id
+)
+SELECT m.id, m.sender, m.recipient, m.was, e.transfer_id IS NOT NULL AS key_ended
+FROM moved m LEFT JOIN ended e ON e.transfer_id = m.id ORDER BY m.id"""  # noqa: S608 - no value in it
+
+
 async def advance(
     connection: AsyncConnection,
     transfer_ids: Sequence[str],
@@ -35,25 +52,52 @@ async def advance(
     actor: str,
     reason: str | None = None,
 ) -> list[Moved]:
-    """Move those transfers that may enter `target` by the table; the others stay as they are. Return the moved."""
-    query = (
-        select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
-        .where(Transfer.id.in_(transfer_ids), Transfer.state.in_([s.value for s in sources(target)]))
-        .order_by(Transfer.id)
-        .with_for_update(key_share=True)
-    )
-    moved = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(query)]
-    if not moved:
+    """Move those transfers that may enter `target` by the table; the others stay as they are. Return the moved.
+
+    Two statements on PostgreSQL, however many there are: one moves, one writes history and evidence.
+    """
+    if not transfer_ids:
         return []
+    from_states = sorted(state.value for state in sources(target))
+    move = _move_on_sqlite if is_sqlite(connection) else _move
+    found = await move(connection, list(transfer_ids), from_states, target, at)
+    if not found:
+        return []
+    moved = [one for one, _ in found]
     metrics.entered(target.value, len(moved))
-    ids = [m.transfer_id for m in moved]
-    await connection.execute(update(Transfer).where(Transfer.id.in_(ids)).values(state=target.value, state_at=at))
-    await connection.execute(insert(TransferEvent), [event_row(m, target, at, reason) for m in moved])
-    events = [_evidence(m, target, actor, reason) for m in moved]
-    if target in KEY_ENDS:
-        events += await _delete_keys(connection, moved, actor)
-    await append(connection, events, at)
+    events = [_evidence(one, target, actor, reason) for one in moved]
+    events += [_key_deleted(one, actor) for one, key_ended in found if key_ended]
+    history = [event_row(one, target, at, reason) for one in moved]
+    await insert_all(connection, (TransferEvent, history), *rows_of([entry_of(event, at) for event in events]))
     return moved
+
+
+Found = list[tuple[Moved, bool]]
+"""What was moved, in the order of ids, and whether its content key was there and is deleted now."""
+
+
+async def _move(
+    connection: AsyncConnection, ids: list[str], from_states: list[str], target: State, at: datetime
+) -> Found:
+    statement = MOVE_AND_END_KEYS if target in KEY_ENDS else MOVE
+    rows = await connection.exec_driver_sql(statement, (ids, from_states, target.value, at))
+    return [(Moved(r.id, r.sender, r.recipient, State(r.was)), r.key_ended) for r in rows]
+
+
+async def _move_on_sqlite(
+    connection: AsyncConnection, ids: list[str], from_states: list[str], target: State, at: datetime
+) -> Found:
+    """Do the same statement by statement: the transaction has the database for itself."""
+    columns = (Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
+    query = select(*columns).where(Transfer.id.in_(ids), Transfer.state.in_(from_states)).order_by(Transfer.id)
+    moved = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(query)]
+    own = [one.transfer_id for one in moved]
+    await connection.execute(update(Transfer).where(Transfer.id.in_(own)).values(state=target.value, state_at=at))
+    ended: set[str] = set()
+    if target in KEY_ENDS:
+        gone = delete(TransferKey).where(TransferKey.transfer_id.in_(own)).returning(TransferKey.transfer_id)
+        ended = set(await connection.scalars(gone))
+    return [(one, one.transfer_id in ended) for one in moved]
 
 
 def event_row(moved: Moved, target: State, at: datetime, reason: str | None) -> dict[str, Any]:
@@ -73,13 +117,5 @@ def _evidence(moved: Moved, target: State, actor: str, reason: str | None) -> Au
     return AuditEvent("transfer.state", actor, moved.sender, moved.recipient, moved.transfer_id, data)
 
 
-async def _delete_keys(connection: AsyncConnection, moved: list[Moved], actor: str) -> list[AuditEvent]:
-    """Delete the content keys that are still there; say for which."""
-    ids = [m.transfer_id for m in moved]
-    held = set(await connection.scalars(select(TransferKey.transfer_id).where(TransferKey.transfer_id.in_(ids))))
-    await connection.execute(delete(TransferKey).where(TransferKey.transfer_id.in_(held)))
-    return [
-        AuditEvent("transfer.key_deleted", actor, m.sender, m.recipient, m.transfer_id)
-        for m in moved
-        if m.transfer_id in held
-    ]
+def _key_deleted(moved: Moved, actor: str) -> AuditEvent:
+    return AuditEvent("transfer.key_deleted", actor, moved.sender, moved.recipient, moved.transfer_id)

@@ -8,14 +8,16 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+import orjson
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics
+from broker.bulk import Sql, fetch
+from broker.db import is_sqlite
 from broker.lifecycle.models import Transfer
 from broker.lifecycle.states import State
 from broker.outbox.leases import partition_of
-from broker.outbox.models import OutboxRow
 from broker.transport.base import Record, topic_of
 from consent.decision import Permit
 
@@ -64,10 +66,41 @@ def outbox_row(
     }
 
 
+ANYTHING = Sql(
+    "SELECT 1 FROM outbox WHERE partition = ANY($1::int[]) ORDER BY id LIMIT 1",
+    "SELECT 1 FROM outbox WHERE partition IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1",
+)
+#: The oldest of these partitions, but for topics that are passed over, as long as their bytes have room; always one.
+OLDEST = Sql(
+    """SELECT id, record_id, transfer_id, partition, topic, key, headers, value FROM (
+        SELECT o.*, sum(length(value)) OVER (ORDER BY id) - length(value) AS before FROM (
+            SELECT * FROM outbox WHERE partition = ANY($1::int[]) AND topic <> ALL($2::text[]) ORDER BY id LIMIT $3::int
+        ) o
+    ) s WHERE before = 0 OR before + length(value) <= $4::bigint ORDER BY id""",
+    """SELECT id, record_id, transfer_id, partition, topic, "key", headers, value FROM (
+        SELECT o.*, sum(length(value)) OVER (ORDER BY id) - length(value) AS before FROM (
+            SELECT * FROM outbox WHERE partition IN (SELECT value FROM json_each(?))
+            AND topic NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
+        ) o
+    ) s WHERE before = 0 OR before + length(value) <= ? ORDER BY id""",
+)
+FORGET = Sql(
+    "DELETE FROM outbox WHERE id = ANY($1::bigint[])",
+    "DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))",
+)
+#: Locked in sorted order, like everywhere.
+PUBLISHING = f"""WITH alive AS MATERIALIZED (
+    SELECT id, state FROM transfers WHERE id = ANY($1::text[]) AND state = ANY($2::text[]) ORDER BY id FOR NO KEY UPDATE
+), fresh AS (
+    UPDATE transfers t SET state = '{State.PUBLISHING.value}', state_at = $3::timestamptz
+    FROM alive a WHERE t.id = a.id AND a.state = '{State.ACCEPTED.value}'
+)
+SELECT id, state FROM alive"""  # noqa: S608 - names of our own states
+
+
 async def anything_waits(connection: AsyncConnection, partitions: Collection[int]) -> bool:
     """Whether any row lies in these partitions."""
-    query = select(OutboxRow.id).where(OutboxRow.partition.in_(sorted(partitions))).order_by(OutboxRow.id).limit(1)
-    return await connection.scalar(query) is not None
+    return (await fetch(connection, ANYTHING, sorted(partitions))).first() is not None
 
 
 async def claim(
@@ -77,65 +110,39 @@ async def claim(
 
     Transfers become `publishing`. Rows whose transfer has ended meanwhile are dropped.
     """
-    waiting = await _oldest(connection, partitions, passed_over)
-    transfers = [row.transfer_id for row in waiting if row.record_id == row.transfer_id]
+    found = await fetch(connection, OLDEST, sorted(partitions), sorted(passed_over), BATCH, BATCH_BYTES)
+    waiting = [_claimed(row) for row in found]
+    transfers = [item.transfer_id for item in waiting if item.carries_transfer]
     alive = await _to_publishing(connection, transfers, now) if transfers else set()
-    ended = [row.id for row in waiting if row.record_id == row.transfer_id and row.transfer_id not in alive]
-    await forget(connection, ended)
-    chosen = _within_bytes([row for row in waiting if row.id not in set(ended)])
-    query = select(OutboxRow).where(OutboxRow.id.in_([row.id for row in chosen])).order_by(OutboxRow.id)
-    rows = (await connection.execute(query)).all() if chosen else []
-    return [
-        Claimed(r.id, r.partition, r.transfer_id, Record(r.record_id, r.topic, r.key, r.headers, r.value)) for r in rows
-    ]
+    ended = {item.row_id for item in waiting if item.carries_transfer and item.transfer_id not in alive}
+    await forget(connection, sorted(ended))
+    return [item for item in waiting if item.row_id not in ended]
 
 
-async def _oldest(
-    connection: AsyncConnection, partitions: Collection[int], passed_over: Collection[str]
-) -> Sequence[Row[int, str, str, int]]:
-    """Return the oldest rows without their values, which may be large."""
-    size = func.length(OutboxRow.value)
-    query = (
-        select(OutboxRow.id, OutboxRow.record_id, OutboxRow.transfer_id, size.label("size"))
-        .where(OutboxRow.partition.in_(sorted(partitions)))
-        .order_by(OutboxRow.id)
-        .limit(BATCH)
+def _claimed(row: Row[Any]) -> Claimed:
+    headers = orjson.loads(row.headers) if isinstance(row.headers, str) else row.headers
+    return Claimed(
+        row.id, row.partition, row.transfer_id, Record(row.record_id, row.topic, row.key, headers, row.value)
     )
-    if passed_over:
-        query = query.where(OutboxRow.topic.not_in(sorted(passed_over)))
-    return (await connection.execute(query)).all()
 
 
-def _within_bytes(rows: Sequence[Any]) -> list[Any]:
-    """Return as many of the oldest as a relay may hold; always one."""
-    chosen: list[Any] = []
-    size = 0
-    for row in rows:
-        size += row.size
-        if chosen and size > BATCH_BYTES:
-            break
-        chosen.append(row)
-    return chosen
-
-
-async def _to_publishing(connection: AsyncConnection, transfer_ids: Sequence[str], now: datetime) -> set[str]:
-    """Note that a relay has them; return those that still wait. Locked in sorted order, like everywhere."""
-    query = (
-        select(Transfer.id, Transfer.state)
-        .where(Transfer.id.in_(transfer_ids), Transfer.state.in_([state.value for state in WAITING]))
-        .order_by(Transfer.id)
-        .with_for_update(key_share=True)
-    )
-    rows = (await connection.execute(query)).all()
-    fresh = [row.id for row in rows if row.state == State.ACCEPTED]
-    if fresh:
-        values = {"state": State.PUBLISHING.value, "state_at": now}
-        await connection.execute(update(Transfer).where(Transfer.id.in_(fresh)).values(values))
-        metrics.entered(State.PUBLISHING.value, len(fresh))
-    return {row.id for row in rows}
+async def _to_publishing(connection: AsyncConnection, transfer_ids: list[str], now: datetime) -> set[str]:
+    """Note that a relay has them; return those that still wait."""
+    states = [state.value for state in WAITING]
+    if is_sqlite(connection):
+        query = select(Transfer.id, Transfer.state).where(Transfer.id.in_(transfer_ids), Transfer.state.in_(states))
+        was = {row.id: row.state for row in await connection.execute(query)}
+        fresh = update(Transfer).where(Transfer.id.in_(transfer_ids), Transfer.state == State.ACCEPTED.value)
+        await connection.execute(fresh.values(state=State.PUBLISHING.value, state_at=now))
+    else:
+        rows = await connection.exec_driver_sql(PUBLISHING, (transfer_ids, states, now))
+        was = {row.id: row.state for row in rows}
+    if fresh_ones := sum(state == State.ACCEPTED.value for state in was.values()):
+        metrics.entered(State.PUBLISHING.value, fresh_ones)
+    return set(was)
 
 
 async def forget(connection: AsyncConnection, row_ids: Sequence[int]) -> None:
     """Delete rows, and their ciphertext with them."""
     if row_ids:
-        await connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(row_ids)))
+        await fetch(connection, FORGET, list(row_ids))
