@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
+from broker.db import Moment
 from broker.lifecycle.models import CaseRelease, DeliveryRow, Transfer, TransferKey
 from broker.lifecycle.states import BEFORE_HANDOVER, State
 
@@ -81,10 +83,10 @@ async def next_ids(
     connection: AsyncConnection, now: datetime, queue: Queue, passed_over: Sequence[str], limit: int
 ) -> list[str]:
     """Return the transfers of a queue that can be handed over now, first things first; nothing is locked."""
-    query = _due(Transfer.id, now=now, queue=queue).order_by(_overtakes(Transfer).desc(), Transfer.seq).limit(limit)
+    query = _candidates(queue.recipient is not None, queue.agency is not None)
     if passed_over:
         query = query.where(Transfer.id.not_in(passed_over))
-    return list(await connection.scalars(query))
+    return list(await connection.scalars(query, _values(now, queue) | {"most": limit}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,8 @@ async def claim(connection: AsyncConnection, now: datetime, transfer_id: str, qu
     Both rows are locked, so that PostgreSQL looks at both as they are now: who took it meanwhile has changed one of
     them. The earlier ones of its case need no lock: a transfer that holds its case stops doing so and never begins.
     """
-    query = _due(*_columns(), now=now, queue=queue).where(Transfer.id == transfer_id)
-    query = query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    query = _claimed(queue.recipient is not None, queue.agency is not None)
+    row = (await connection.execute(query, _values(now, queue) | {"one": transfer_id})).mappings().one_or_none()
     return None if row is None else _waiting(row)
 
 
@@ -141,15 +142,40 @@ def _arrived(*columns: Any) -> Select[Any]:  # noqa: ANN401 - columns of several
     return query.join(TransferKey, TransferKey.transfer_id == Transfer.id)
 
 
-def _due(*columns: Any, now: datetime, queue: Queue) -> Select[Any]:  # noqa: ANN401 - columns of several types
-    """Select transfers that have arrived, are not leased, not over, and wait behind none of their case."""
+@cache
+def _candidates(of_recipient: bool, of_agency: bool) -> Select[Any]:
+    """Build the query once: building it took longer than running it."""
+    query = _due(Transfer.id, of_recipient=of_recipient, of_agency=of_agency)
+    return query.order_by(_overtakes(Transfer).desc(), Transfer.seq).limit(bindparam("most"))
+
+
+@cache
+def _claimed(of_recipient: bool, of_agency: bool) -> Select[Any]:
+    """Build the query once."""
+    query = _due(*_columns(), of_recipient=of_recipient, of_agency=of_agency)
+    query = query.where(Transfer.id == bindparam("one"))
+    return query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
+
+
+def _values(now: datetime, queue: Queue) -> dict[str, Any]:
+    """Return the values of the parameters of `_due`."""
+    queues = {"recipient_is": queue.recipient, "agency_is": queue.agency}
+    return {"now": now} | {name: value for name, value in queues.items() if value is not None}
+
+
+def _due(*columns: Any, of_recipient: bool, of_agency: bool) -> Select[Any]:  # noqa: ANN401 - columns of several types
+    """Select transfers that have arrived, are not leased, not over, and wait behind none of their case.
+
+    Parameters: ``now``, ``recipient_is``, ``agency_is``.
+    """
+    now = bindparam("now", type_=Moment())
     query = _arrived(*columns).where(
         Transfer.state.in_(CAN_BE_HANDED_OVER), _free(now), Transfer.expires_at > now, ~waits_behind(Transfer)
     )
-    if queue.recipient is not None:
-        query = query.where(Transfer.recipient == queue.recipient)
-    if queue.agency is not None:
-        query = query.where(Transfer.agency == queue.agency)
+    if of_recipient:
+        query = query.where(Transfer.recipient == bindparam("recipient_is"))
+    if of_agency:
+        query = query.where(Transfer.agency == bindparam("agency_is"))
     return query
 
 
@@ -178,7 +204,7 @@ def _overtakes(transfer: type[Transfer]) -> ColumnElement[int]:
     return case((transfer.purpose == OVERTAKES, 1), else_=0)
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
+def _free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until <= now)
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Update, update
 
-from broker.delivery.models import DeliveryRow
-from broker.lifecycle.models import Transfer, TransferKey
+from broker.lifecycle.models import DeliveryRow, Transfer, TransferKey
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis
 
 TAMPERING: dict[str, Callable[[str], Update]] = {

@@ -14,10 +14,10 @@ from sqlalchemy import select
 
 from broker.app import running
 from broker.delivery import worker
-from broker.delivery.models import DeliveryRow
 from broker.delivery.worker import run
 from broker.directory.file import read_directory
 from broker.directory.service import load
+from broker.lifecycle.models import DeliveryRow
 from schemas.compose import compose_quittung
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
 from tests.triggers import mend, refuse
