@@ -81,3 +81,16 @@ async def test_no_rows_are_no_statement(kreis: Kreis) -> None:
     """An empty collection is passed over."""
     async with kreis.gateway.db.reading() as connection:
         await insert_all(connection, (Submission, []), (DecisionRow, []))
+
+
+async def test_rows_whose_key_is_there_are_passed_over(kreis: Kreis) -> None:
+    """Of rows with a key that is there, or that comes twice, the first stays as it is; the others are written."""
+    first, twice = submission(1), submission(2)
+    async with kreis.gateway.db.writing() as connection:
+        await insert_rows(connection, Submission, [first])
+        again = [first | {"digest": "0" * 64}, twice, twice | {"digest": "1" * 64}]
+        await insert_rows(connection, Submission, again, passing_over=True)
+    async with kreis.gateway.db.reading() as connection:
+        kept = (await connection.execute(select(Submission.digest).order_by(Submission.message_id))).scalars().all()
+
+    assert sorted(kept) == sorted([first["digest"], twice["digest"]])
