@@ -29,6 +29,7 @@ from broker.gateway import Gateway
 from broker.health import Readiness, checks_of, sealing_check
 from broker.health import router as health_router
 from broker.language import router as language_router
+from broker.large_xml import LargeMessages
 from broker.observed import Observed
 from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
@@ -66,6 +67,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         async with running(embedded_roles(roles_gateway, transport) if roles else [], gateway):
             yield
             await app.state.batcher.drain()
+            await app.state.large.close()
 
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.gateway = gateway
@@ -74,6 +76,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app.state.batcher = Batcher(
         partial(submit_batch, gateway), gateway.settings.batch_size, gateway.settings.waiting_bytes, content_bytes
     )
+    app.state.large = LargeMessages(gateway.settings.xml_seconds)
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
     app.add_middleware(BodyLimit)

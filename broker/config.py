@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     waiting_bytes: int = Field(
         default=67_108_864, ge=1_048_576, description="most bytes of messages that may wait for their commit"
     )
+    xml_seconds: float = Field(
+        default=10.0, gt=0, le=120, description="most that the check of a large message (over 32 kB) may take"
+    )
     batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
     log_origin: str = Field(
         default="amtsbruecke/audit",

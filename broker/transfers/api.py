@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from broker.auth.dependencies import caller, reading_as
 from broker.auth.direct import DirectRoute
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
+from broker.large_xml import LargeMessages
 from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.pages import cursor_value
@@ -35,8 +35,8 @@ direct = APIRouter(prefix="/v1", tags=["Übermittlung"], route_class=DirectRoute
 Shared = Annotated[Gateway, Depends(gateway)]
 Who = Annotated[Caller, Depends(caller)]
 
-#: A message above this many bytes is validated in a thread (libxml2 gives the interpreter free meanwhile).
-THREAD_ABOVE = 32_768
+#: A message above this many bytes is validated in a process of its own, which has a time limit.
+LARGE_ABOVE = 32_768
 
 XML_BODY = {"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}}
 
@@ -99,8 +99,9 @@ async def _understood(request: Request) -> ValidatedPayload:
     with station("received"):
         content = await read_xml(request)
     with station("understood"):
-        if len(content) > THREAD_ABOVE:
-            return await asyncio.to_thread(validate, content)
+        if len(content) > LARGE_ABOVE:
+            large: LargeMessages = request.app.state.large
+            return await large.validate(content)
         return validate(content)
 
 

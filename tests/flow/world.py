@@ -214,6 +214,7 @@ class Kreis:
         if self._reader is not None:
             await self._reader.close()
         await self.transport.close()
+        await self.app.state.large.close()
 
     async def agencies(self) -> list[str]:
         """Return the ids of all agencies."""
