@@ -1,6 +1,6 @@
 """The months of PostgreSQL's growing tables: the next ones made in advance, those dropped in which nothing is left.
 
-Both are functions of the database that its owner made (migration 0017), so that the clean-up needs no right to make or
+Both are functions of the database that its owner made (migration 0018), so that the clean-up needs no right to make or
 drop tables. Where a month is missing, rows lie in the rest of the table: nothing ever fails for want of one.
 """
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 PARTS = "amtsbruecke_parts"
 #: Table → column that says the month, constraints. Parents of foreign keys first.
