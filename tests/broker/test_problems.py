@@ -199,6 +199,7 @@ async def impatient(kreis: Kreis) -> None:
         cursor = connection.cursor()
         cursor.execute(patience)
         cursor.close()
+        connection.commit()  # else PostgreSQL takes the setting back with the transaction
 
     await kreis.gateway.db.engine.dispose()
     event.listen(kreis.gateway.db.engine.sync_engine, "connect", short)
@@ -240,6 +241,7 @@ def absent(gateway: Gateway) -> Iterator[None]:
 
 async def test_absent_database_says_when_to_come_again(kreis: Kreis) -> None:
     """Where the database cannot be opened, answers are 503 with Retry-After, and /readyz says so; /livez lives."""
+    kreis.clock.goes = True  # as the database's does
     jobcenter = await kreis.office(JOBCENTER)
     headers = await jobcenter.headers()
     await kreis.gateway.db.engine.dispose()

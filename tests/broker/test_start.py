@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from broker.config import Settings
 from broker.db import Database
 from broker.listening import CannotStart
 from broker.migrations import newest
 from broker.start import require_version
+from tests.deployment import settings_of
 
 
 async def told(database: Database) -> str:
@@ -23,7 +25,7 @@ async def told(database: Database) -> str:
 
 async def test_another_version_of_the_database_is_refused(data_dir: Path) -> None:
     """A role names both versions and the command; it never changes the tables by itself."""
-    database = Database(f"sqlite+aiosqlite:///{data_dir / 'amtsbruecke.db'}")
+    database = Database(Settings(data_dir=data_dir, **settings_of(data_dir)).database)
     fits = await told(database)
     async with database.writing() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
