@@ -23,7 +23,7 @@ from sqlalchemy import JSON, Connection, DateTime, MetaData, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -34,8 +34,9 @@ from broker.privileges import DbRole
 
 WRITES = "amtsbruecke_writes"
 #: Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, rollback (deadlock,
-#: serialisation), resources, object not ready, intervention by an operator, system; and what its dying processes say.
-PASSING = ("08", "40", "53", "55", "57", "58", "25006", "XX000")
+#: serialisation), resources, object not ready, intervention by an operator, system; a transaction that stood still for
+#: too long; and what its dying processes say.
+PASSING = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "XX000")
 #: Class of SQLSTATE of a transaction that was the one of several to be ended: deadlock, serialisation.
 COLLIDED = "40"
 #: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
@@ -214,7 +215,9 @@ def _named_alike(*always: type[Exception]) -> Iterator[None]:
 
 
 def _passes(exc: DBAPIError) -> bool:
-    return exc.connection_invalidated or _code(exc).startswith(PASSING)
+    code = _code(exc)
+    lost_its_way = isinstance(exc, InternalError) and not code  # the driver's own: a dying server's words made no sense
+    return exc.connection_invalidated or lost_its_way or code.startswith(PASSING)
 
 
 def _code(exc: Exception) -> str:

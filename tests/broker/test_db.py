@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic import command
 from sqlalchemy import Column, MetaData, Table, inspect, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
-from broker.db import Collision, Database, Moment
+from broker.db import Collision, Database, Moment, _named_alike
 from broker.migrations import _config, downgrade, newest, upgrade
 from broker.tables import METADATA
 from tests.deployment import EMBEDDED
@@ -149,13 +150,22 @@ async def test_migrations_do_not_go_back_over_evidence(url: str) -> None:
 
 
 @on_postgresql
-@pytest.mark.parametrize(("code", "passes"), [("53100", True), ("57P02", True), ("XX000", True), ("XX001", False)])
+@pytest.mark.parametrize(
+    ("code", "passes"), [("53100", True), ("57P02", True), ("25P03", True), ("XX000", True), ("XX001", False)]
+)
 async def test_codes_of_what_passes_by_itself(database: Database, code: str, *, passes: bool) -> None:
-    """A full disk and a server that is dying pass, data that are damaged do not."""
+    """A full disk, a transaction that stood still and a server that is dying pass, data that are damaged do not."""
     with pytest.raises(DBAPIError) as caught:
         async with database.writing() as connection:
             await connection.execute(text(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{code}'; END $$"))
     assert isinstance(caught.value, OperationalError) is passes
+
+
+def test_driver_that_lost_its_way_passes() -> None:
+    """What the driver cannot make sense of, sent by a dying server, is told like a connection that ended."""
+    own = InternalError(None, None, asyncpg.InternalClientError("unknown protocol state"))
+    with pytest.raises(OperationalError), _named_alike():
+        raise own
 
 
 @on_postgresql
