@@ -94,13 +94,26 @@ async def test_lease_is_told_and_kept(kreis: Kreis) -> None:
 
 
 async def test_two_who_fetch_at_once_get_each_message_once(kreis: Kreis) -> None:
-    """Two processes of the same office share the messages among them."""
+    """Processes of the same office share the messages among them; none is left lying that waits behind no other."""
     jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
-    ids = [await jobcenter.accepted(SOZIALAMT) for _ in range(4)]
+    ids = [await jobcenter.accepted(SOZIALAMT, case_sender=f"AZ-{number}") for number in range(4)]
     await kreis.pump()
     pages = await asyncio.gather(*(sozialamt.inbox(limit=3) for _ in range(3)))
 
     assert sorted(item["transfer_id"] for page in pages for item in page) == sorted(ids)
+
+
+async def test_two_who_fetch_at_once_share_a_case_in_its_order(kreis: Kreis) -> None:
+    """Of one case each message comes once; one behind another that is just being taken may come with the next page."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    ids = [await jobcenter.accepted(SOZIALAMT) for _ in range(4)]
+    await kreis.pump()
+    pages = await asyncio.gather(*(sozialamt.inbox(limit=3) for _ in range(3)))
+    together = [item["transfer_id"] for page in pages for item in page]
+    later = [item["transfer_id"] for item in await sozialamt.inbox()]
+
+    assert sorted(together) + later == ids
+    assert all([item["transfer_id"] for item in page] == sorted(item["transfer_id"] for item in page) for page in pages)
 
 
 async def test_what_ended_meanwhile_hides_nothing_behind_it(kreis: Kreis) -> None:
