@@ -9,13 +9,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from faults.cluster import running
-from faults.report import lines_of, listing, section, summary, write_page
+from faults.progress import shown
+from faults.report import lines_of, listing, summary, write_page
 from faults.scene import FAULTS, Fault
-from faults.suite import Result, Say, named, one_round
+from faults.suite import Result, named, one_round
 from tests.servers.keeper import ServerMissing
 
 FULL, QUICK = 10_000, 150
@@ -32,12 +34,19 @@ def main() -> int:
     except KeyError as exc:
         print(f"there is no fault {exc}; `python -m faults --list` names them", file=sys.stderr)
         return 2
+    transfers = given.transfers or (QUICK if given.quick else FULL)
+    if given.write and (given.quick or transfers < FULL):
+        print(f"--write keeps full rounds alone: {FULL:,} transfers for each fault, not --quick", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="amtsbruecke-faults-logs-"))
     begun = time.monotonic()
     results: list[Result] = []
     try:
-        _rounds(results, chosen, folder, given.transfers or (QUICK if given.quick else FULL), quick=given.quick)
+        for result in _rounds(chosen, folder, transfers, quick=given.quick):
+            results.append(result)
+            if given.write:
+                write_page([result])
     except ServerMissing as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -45,8 +54,6 @@ def main() -> int:
         print(f"\n{summary(results, time.monotonic() - begun)}\ninterrupted; logs and ledgers: {folder}")
         return 130
     print(f"\n{summary(results, time.monotonic() - begun)}")
-    if given.write:
-        write_page(section(results, "python -m faults " + " ".join(sys.argv[1:])))
     if all(result.holds or _may_skip(result) for result in results):
         shutil.rmtree(folder)
         return 0
@@ -59,35 +66,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--transfers", type=int, default=0, help=f"transfers for each fault ({FULL}; quick {QUICK})")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this fault; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a subset with few transfers, in about five minutes")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="put each row into docs/reliability.md when it is there")
     parser.add_argument("--list", action="store_true", help="name all faults")
     return parser.parse_args()
 
 
-def _rounds(results: list[Result], chosen: list[Fault], folder: Path, transfers: int, *, quick: bool) -> None:
-    """Run the faults one after another; each result is kept and shown as soon as it is there."""
+def _rounds(chosen: list[Fault], folder: Path, transfers: int, *, quick: bool) -> Iterator[Result]:
+    """Run the faults one after another; each result is shown and given as soon as it is there."""
     with running() as cluster:
-        for position, fault in enumerate(chosen):
-            say = _sayer(fault)
-            result = one_round(cluster, fault, folder / fault.name, transfers, quick=quick, seed=position + 1, say=say)
-            results.append(result)
-            print("\r\033[K" if sys.stdout.isatty() else "", end="")
+        for position, fault in enumerate(chosen, start=1):
+            place = folder / fault.name
+            with shown(f"{fault.name} [{position}/{len(chosen)}]") as say:
+                result = one_round(cluster, fault, place, transfers, quick=quick, seed=position, say=say)
             print("\n".join(lines_of(result)), flush=True)
             if result.holds:
-                shutil.rmtree(folder / fault.name, ignore_errors=True)
+                shutil.rmtree(place, ignore_errors=True)
+            yield result
 
 
 def _may_skip(result: Result) -> bool:
     """Whether a fault may be left out that this machine cannot make; CI refuses."""
     return bool(result.skipped) and os.environ.get("CI") != "true"
-
-
-def _sayer(fault: Fault) -> Say:
-    def say(text: str) -> None:
-        if sys.stdout.isatty():
-            print(f"\r\033[K{fault.name}: {text}", end="", flush=True)
-
-    return say
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

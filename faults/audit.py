@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from faults.checks import Finding
+from faults.commands import amtsbruecke
 from faults.deployment import Deployment
-from faults.roles import ROOT
 
 SEALING_SECONDS = 30.0
 LOG, PROMISES = "audit-export", "promises.txt"
@@ -36,8 +35,7 @@ def verified(deployment: Deployment, promises: Sequence[str]) -> list[Finding]:
 
 
 def _run(deployment: Deployment, *words: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "broker", "audit", *words]
-    done = subprocess.run(command, cwd=ROOT, env=deployment.env({}), check=False, capture_output=True)
+    done = amtsbruecke(deployment.settings("admin"), "audit", *words)
     (deployment.folder / f"audit-{words[0]}.txt").write_bytes(done.stdout + done.stderr)
     return done
 

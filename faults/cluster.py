@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 
 from broker.migrations import upgrade
-from faults import topics
+from faults.commands import must
 from faults.proxy import Proxy
 from tests.servers.kafka import Kafka, free_port
 from tests.servers.keeper import ServerMissing
@@ -29,8 +29,10 @@ TEMPLATE = "faults_template"
 SMALL_DISK = "384m"
 #: A log of changes that a small disk can hold.
 SMALL_DATABASE = ("max_wal_size=64MB", "min_wal_size=32MB")
+ADMISSION = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 CLIENTS = "CLIENTS"
-DIRECTORY = Path(__file__).with_name("directory.yaml")
+BALLOON = "balloon"
+"""What takes the room on a disk that is filled."""
 
 
 class ProxiedKafka(Kafka):
@@ -68,13 +70,26 @@ class ProxiedKafka(Kafka):
             "advertised.listeners": f"{advertised},{CLIENTS}://127.0.0.1:{self.proxies[number].port}",
             "listener.security.protocol.map": f"{protocols},{CLIENTS}:PLAINTEXT",
         }
+        settings["log.segment.delete.delay.ms"] = "1000"
         if self._small_disk is not None and number == BROKERS:
             settings["log.dirs"] = str(self._small_disk / "kafka")
         return settings
 
 
 class RevivablePostgres(Postgres):
-    """A PostgreSQL that somebody starts again when it gave up."""
+    """A PostgreSQL that somebody starts again when it gave up, and that asks all but the suite for passwords."""
+
+    def __init__(self, folder: Path, *, settings: Sequence[str] = ()) -> None:
+        """Make the data directory under `folder`; what is committed is on disk."""
+        super().__init__(folder, fsync=True, settings=settings)
+        self.secrets = folder / "secrets"
+        """The folder with the passwords of its logins."""
+        (self._data / "pg_hba.conf").write_text(ADMISSION)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
 
     def revive(self) -> None:
         """Start it if it does not run, or cannot be asked."""
@@ -99,7 +114,7 @@ class Cluster:
 
     def _start(self, brokers: bool) -> None:
         place = _folder(self.folder / "postgres")
-        self.postgres = RevivablePostgres(place, fsync=True)
+        self.postgres = RevivablePostgres(place)
         self._stack.callback(self.postgres.stop)
         self.postgres.start()
         self.database_disk: Path | None = None
@@ -111,12 +126,14 @@ class Cluster:
             for proxy in self.kafka.proxies.values():
                 self._stack.callback(proxy.close)
             self._stack.enter_context(self.kafka)
-            asyncio.run(topics.make(self.kafka.bootstrap, DIRECTORY))
         self._make_template()
 
     def _make_template(self) -> None:
+        """Make tables and logins, as the owner does."""
         self.administer(lambda connection: connection.execute(f"CREATE DATABASE {TEMPLATE}"))
-        upgrade(self.database_url(TEMPLATE))
+        owner = self.database_url(TEMPLATE).format(login="postgres")
+        upgrade(owner)
+        must({"DATABASE_URL": owner}, "db", "logins", "--out", str(self.postgres.secrets))
 
     @contextmanager
     def database_on_small_disk(self) -> Iterator[None]:
@@ -127,7 +144,7 @@ class Cluster:
                 yield
                 return
             before = self.postgres
-            other = RevivablePostgres(_folder(disk / "postgres"), fsync=True, settings=SMALL_DATABASE)
+            other = RevivablePostgres(_folder(disk / "postgres"), settings=SMALL_DATABASE)
             stack.callback(other.kill)
             other.start()
             stack.callback(self._use, before, None)
@@ -138,10 +155,10 @@ class Cluster:
     def _use(self, postgres: RevivablePostgres, disk: Path | None) -> None:
         self.postgres, self.database_disk, self.database_proxy.target = postgres, disk, postgres.port
 
-    def database_url(self, database: str, login: str = "postgres", *, proxied: bool = False) -> str:
-        """Return the address of a database for a login, directly or through the proxy."""
+    def database_url(self, database: str, *, proxied: bool = False) -> str:
+        """Return the address of a database, directly or through the proxy, with a blank for the login."""
         port = self.database_proxy.port if proxied else self.postgres.port
-        return f"postgresql+asyncpg://{login}@127.0.0.1:{port}/{database}"
+        return f"postgresql+asyncpg://{{login}}@127.0.0.1:{port}/{database}"
 
     def administer(self, work: Callable[[Any], Any], database: str = "postgres") -> Any:  # noqa: ANN401 - what the work gives
         """Run ``work(connection)`` as superuser, past the proxy."""
@@ -166,9 +183,17 @@ class Cluster:
         self.administer(lambda connection: connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
     def heal(self) -> None:
-        """Take every fault out of the network."""
+        """Take every fault out of network, disks and servers that a round may have left there."""
         for proxy in self.proxies:
             proxy.heal()
+        for disk in (self.small_disk, self.database_disk):
+            if disk is not None:
+                (disk / BALLOON).unlink(missing_ok=True)
+        if self.kafka is not None:
+            for number in self.kafka.numbers:
+                self.kafka.revive(number)
+        if not self.postgres.alive:
+            self.postgres.revive()
 
     @property
     def proxies(self) -> list[Proxy]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,12 +15,15 @@ from broker.auth.clients import add_client
 from broker.config import Settings
 from broker.directory.file import read_directory
 from broker.directory.service import load, prepare_channels
+from broker.privileges import DbRole
 from broker.start import open_gateway
 from faults.client import Gateways, Lost
-from faults.cluster import DIRECTORY, Cluster
-from faults.roles import ROOT, Supervisor
+from faults.cluster import Cluster
+from faults.commands import as_login, environment, must
+from faults.roles import Supervisor
 from tests.servers.postgres import free_port
 
+DIRECTORY = Path(__file__).with_name("directory.yaml")
 AUDIENCE = "http://127.0.0.1:8080"
 START_SECONDS = 60.0
 JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
@@ -48,6 +50,7 @@ SETTINGS = {
     "DELIVER_SECONDS": "0.3",
     "CLEANUP_SECONDS": "2",
     "TOKEN_SECONDS": "600",
+    "KAFKA_PARTITIONS": "4",
 }
 #: How many processes of each role.
 WORKERS = (2, 1)
@@ -63,6 +66,8 @@ class Deployment:
     database: str
     folder: Path
     supervisor: Supervisor
+    proxied: bool
+    """Whether the roles reach their servers by the network that can be broken."""
     ports: list[int] = field(default_factory=list)
     accesses: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -76,31 +81,28 @@ class Deployment:
         """The place in the share where the folder office finds its messages."""
         return self.data / "folders" / FOLDER_AGENCY / "sgb-xii"
 
-    def settings(self, *, proxied: bool = False) -> dict[str, str]:
-        """Return the settings of a role, without prefix."""
-        kafka = self.cluster.kafka
-        brokers = {"KAFKA_BOOTSTRAP": kafka.client_bootstrap if proxied else kafka.bootstrap} if kafka else {}
+    def settings(self, process: str) -> dict[str, str]:
+        """Return the settings of a process (of `broker.privileges.PROCESSES`), without prefix."""
+        kafka, through = self.cluster.kafka, self.proxied
+        brokers = {"KAFKA_BOOTSTRAP": kafka.client_bootstrap if through else kafka.bootstrap} if kafka else {}
+        address = self.cluster.database_url(self.database, proxied=through)
         return (
             SETTINGS
             | brokers
-            | {
-                "DATA_DIR": str(self.data),
-                "DATABASE_URL": self.cluster.database_url(self.database, proxied=proxied),
-                "PUBLIC_URL": AUDIENCE,
-                "EMBEDDED_ROLES": "false",
-            }
+            | as_login(address, process, self.cluster.postgres.secrets)
+            | {"DATA_DIR": str(self.data), "PUBLIC_URL": AUDIENCE, "EMBEDDED_ROLES": "false"}
+            | {"KAFKA_TOPIC_PREFIX": self.prefix, "KAFKA_GROUP_PREFIX": self.prefix}
         )
 
-    def env(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of a role's process."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AMTSBRUECKE_")}
-        given = {f"AMTSBRUECKE_{name}": value for name, value in self.settings(proxied=True).items()}
-        return {**kept, **given, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra}
+    @property
+    def prefix(self) -> str:
+        """What the names of this round's topics begin with."""
+        return f"{self.database}."
 
     async def prepare(self) -> None:
-        """Load the directory and give each office of the load its access, past the proxies."""
-        given = {name.lower(): value for name, value in self.settings().items()}
-        async with open_gateway(Settings.model_validate(given)) as gateway:
+        """Load the directory and give each office of the load its access."""
+        given = {name.lower(): value for name, value in self.settings("admin").items()}
+        async with open_gateway(Settings.model_validate(given), role=DbRole.ADMIN) as gateway:
             document = read_directory(DIRECTORY, self.data)
             await load(gateway, document)
             await prepare_channels(document, self.data)
@@ -109,7 +111,7 @@ class Deployment:
                 access = {"client_id": client.client_id, "jwk": client.private_jwk, "instance": instance}
                 self.accesses[instance] = access
 
-    def start(self, extra: Extra) -> None:
+    def start(self, extra: Environment) -> None:
         """Start all roles; `extra`: more environment for a process, by its name."""
         for role, number in PROCESSES.items():
             for position in range(1, number + 1):
@@ -118,7 +120,7 @@ class Deployment:
                     self.ports.append(free_port())
                     words += ["--no-roles", "--port", str(self.ports[-1]), "--workers", str(WORKERS[position - 1])]
                 name = f"{role}-{position}"
-                self.supervisor.add(role, name, words, self.env(extra(self, name)))
+                self.supervisor.add(role, name, words, environment(self.settings(role), extra(self, name)))
         asyncio.run(self.wait_ready())
 
     async def wait_ready(self, seconds: float = START_SECONDS) -> None:
@@ -136,19 +138,28 @@ class Deployment:
         gateways.close()
 
 
-Extra = Callable[[Deployment, str], Mapping[str, str]]
+#: More environment for a process, by its name.
+Environment = Callable[[Deployment, str], Mapping[str, str]]
 
 
-def deploy(cluster: Cluster, name: str, folder: Path, extra: Extra) -> Deployment:
+def unchanged(deployment: Deployment, process: str) -> Mapping[str, str]:
+    """Give a process no more environment."""
+    del deployment, process
+    return {}
+
+
+def deploy(cluster: Cluster, name: str, folder: Path, extra: Environment, *, proxied: bool) -> Deployment:
     """Make a deployment on a fresh database and start its roles."""
     folder.mkdir(parents=True)
     database = f"faults_{name.replace('-', '_')}"
     cluster.drop_database(database)
     cluster.fresh_database(database)
-    deployment = Deployment(cluster, database, folder, Supervisor(folder))
+    deployment = Deployment(cluster, database, folder, Supervisor(folder), proxied)
     (folder / "data").mkdir()
     try:
         asyncio.run(deployment.prepare())
+        if cluster.kafka:
+            must(deployment.settings("admin"), "topics", "apply")
         deployment.start(extra)
     except BaseException:
         deployment.supervisor.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from faults.proxy import Proxy
 from faults.scene import Break, Scene, fault
@@ -36,22 +37,23 @@ def _broken(ends: Callable[[Scene], Sequence[Proxy]], how: Callable[[Proxy], Non
     return make
 
 
-fault(
+network_fault = partial(fault, network=True)
+network_fault(
     "cut-postgres", "das Netz zu PostgreSQL schweigt", "the network to PostgreSQL is silent", quick=True
 )(_broken(_to_postgres, Proxy.blackhole, 25.0))  # fmt: skip
-fault(
+network_fault(
     "reset-postgres", "das Netz zu PostgreSQL bricht ab (RST)", "the network to PostgreSQL breaks (RST)"
 )(_broken(_to_postgres, Proxy.reset, 10.0))  # fmt: skip
-fault(
+network_fault(
     "slow-postgres", "das Netz zu PostgreSQL ist langsam (30 ms)", "the network to PostgreSQL is slow (30 ms)"
 )(_broken(_to_postgres, lambda proxy: proxy.slow(LATENCY), 30.0))  # fmt: skip
-fault(
+network_fault(
     "cut-kafka", "das Netz zu Kafka schweigt", "the network to Kafka is silent"
 )(_broken(_to_kafka, Proxy.blackhole, 25.0))  # fmt: skip
-fault(
+network_fault(
     "reset-kafka", "das Netz zu Kafka bricht ab (RST)", "the network to Kafka breaks (RST)"
 )(_broken(_to_kafka, Proxy.reset, 15.0))  # fmt: skip
-fault(
+network_fault(
     "slow-kafka",
     "das Netz zu Kafka ist langsam (250 ms, 64 kB/s)",
     "the network to Kafka is slow (250 ms, 64 kB/s)",

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -28,6 +29,7 @@ TALLY = "recipients.json"
 PAUSE = 0.2
 FOLDER_SECONDS = 0.1
 AT_ONCE = 20
+AT_A_TIME = 5
 CONFLICT, NOT_FOUND = 409, 404
 
 
@@ -85,11 +87,10 @@ class Recipients:
             await self.answer_all(client, items)
 
     async def answer_all(self, client: Client, items: Sequence[Mapping[str, Any]]) -> None:
-        """Answer what was fetched; a recipient that dies here leaves the rest unanswered."""
-        for item in items:
-            if self.chance.randrange(1000) < self.plan.deaths_per_thousand:
-                return
-            await self.answer(client, item)
+        """Answer what was fetched, several at a time; a recipient that dies here leaves the rest unanswered."""
+        living = list(takewhile(lambda _: self.chance.randrange(1000) >= self.plan.deaths_per_thousand, items))
+        for begin in range(0, len(living), AT_A_TIME):
+            await asyncio.gather(*(self.answer(client, item) for item in living[begin : begin + AT_A_TIME]))
 
     async def answer(self, client: Client, item: Mapping[str, Any]) -> None:
         """Answer one transfer. It may have ended meanwhile by the person's word: then the answer is a conflict."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +14,10 @@ from uuid import uuid4
 from broker.lifecycle.states import State
 from broker.transport.base import topic_of
 from faults import snapshot, topics
+from faults.commands import amtsbruecke
 from faults.deployment import FOLDER_AGENCY, INBOXES
-from faults.roles import ROOT
 from faults.scene import Scene, fault
-from faults.topics import ID_HEADER, PARTITIONS, Lying
+from faults.topics import ID_HEADER, Lying
 
 POISONED = 3
 WAIT_SECONDS = 30.0
@@ -35,9 +33,9 @@ WAIT_SECONDS = 30.0
 def duplicates(scene: Scene) -> Iterator[None]:
     """Write copies of what lies there, shuffled, again and again."""
     chance = random.Random(5)  # noqa: S311 - no secret
-    bootstrap = scene.kafka.bootstrap
+    bootstrap, prefix = scene.kafka.bootstrap, scene.deployment.prefix
     for _ in range(2 if scene.quick else 4):
-        lying = asyncio.run(topics.read(bootstrap, {}))[-5000:]
+        lying = asyncio.run(topics.read(bootstrap, prefix))[-5000:]
         chance.shuffle(lying)
         asyncio.run(topics.write(bootstrap, [replace(record, partition=-1) for record in lying]))
         scene.count("written again", len(lying))
@@ -55,8 +53,7 @@ def duplicates(scene: Scene) -> Iterator[None]:
 def poison(scene: Scene) -> Iterator[None]:
     """Write poison among the good, and in time before some of it; somebody discards what then lies dead."""
     bootstrap = scene.kafka.bootstrap
-    topic = topic_of(INBOXES[0].partition(":")[0])
-    asyncio.run(topics.write(bootstrap, _garbage(topic)))
+    asyncio.run(topics.write(bootstrap, _garbage(scene.deployment.prefix)))
     quittungen = scene.deployment.office_folder / "quittungen"
     (quittungen / "gift.xml").write_bytes(b"\x00<quittung>" + os.urandom(2000))
     (quittungen / "gift-2.xml").write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>")
@@ -67,15 +64,16 @@ def poison(scene: Scene) -> Iterator[None]:
     _discard(scene, waiting)
 
 
-def _garbage(topic: str) -> list[Lying]:
+def _garbage(prefix: str) -> list[Lying]:
     """Return records that belong to nothing."""
+    topic, other = (prefix + topic_of(agency) for agency in (INBOXES[0].partition(":")[0], FOLDER_AGENCY))
     foreign, id_header = str(uuid4()), ID_HEADER
     return [
         Lying(topic, -1, b"", (), os.urandom(512)),
         Lying(topic, -1, b"\xff\xfe", ((id_header, b"\xff\xfe"), ("x", b"")), b""),
         Lying(topic, -1, b"k", ((id_header, foreign.encode()),), os.urandom(2048)),
         Lying(topic, -1, b"k", ((id_header, b"x" * 4000),), os.urandom(64)),
-        Lying(topic_of(FOLDER_AGENCY), PARTITIONS - 1, b"k", ((id_header, b"' OR 1=1 --"),), b"\x00"),
+        Lying(other, 3, b"k", ((id_header, b"' OR 1=1 --"),), b"\x00"),
     ]
 
 
@@ -90,7 +88,7 @@ def _overtaken(scene: Scene) -> list[str]:
             time.sleep(0.3)
             found = snapshot.unpublished(scene.cluster, scene.deployment.database, POISONED)
         cut = [
-            Lying(topic, -1, b"wrong key", ((ID_HEADER, transfer.encode()),), os.urandom(20))
+            Lying(scene.deployment.prefix + topic, -1, b"wrong key", ((ID_HEADER, transfer.encode()),), os.urandom(20))
             for transfer, topic in found
         ]
         asyncio.run(topics.write(scene.kafka.bootstrap, cut))
@@ -118,8 +116,7 @@ def _discard(scene: Scene, poisoned: list[str]) -> None:
 
 
 def _decide(scene: Scene, transfer: str) -> None:
-    command = [sys.executable, "-m", "broker", "dead", "discard", transfer, "--reason", "UEBERHOLT"]
-    done = subprocess.run(command, cwd=ROOT, env=scene.deployment.env({}), check=False, capture_output=True)
+    done = amtsbruecke(scene.deployment.settings("admin"), "dead", "discard", transfer, "--reason", "UEBERHOLT")
     scene.count("discarded")
     if done.returncode:
         scene.faulty.append(f"dead discard {transfer}: {done.stderr.decode(errors='replace')[-300:]}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from bench.figures import BEGIN, END, table
-from faults.scene import Fault
+from faults.scene import FAULTS, Fault
 from faults.suite import Result
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
@@ -65,18 +65,39 @@ def summary(results: Sequence[Result], seconds: float) -> str:
     return f"{figures(results)}\n\n{last} ({len(results)} faults, {seconds / 60:.1f} min)"
 
 
-def section(results: Sequence[Result], command: str) -> str:
-    """Write the figures with what they were measured by."""
-    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()})"
-    day = datetime.now(UTC).date().isoformat()
-    where = f"everything on one machine with {machine}, Python {platform.python_version()}"
-    return f"`{command}`, {day}, {where}.\n\n{figures(results)}"
+def merged(page: str, results: Sequence[Result], day: date, order: Sequence[str]) -> str:
+    """Put the rows of full rounds into a page: each replaces the row of the same fault, the others stay.
 
-
-def write_page(text: str, page: Path = PAGE) -> None:
-    """Put the figures between the markers of the page. Raises `ValueError` where it has none."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+    `order`: the names of all faults. Rows of faults that are no more, and rows measured on another machine, go.
+    Raises `ValueError` where the page has no markers.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    old, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page.name} has no lines {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"the page has no lines {BEGIN} and {END}")
+    line = where()
+    rows = {name: row for name, row in _rows(old).items() if name in order} if line in old else {}
+    rows |= {result.fault.name: [*_row(result), day.isoformat()] for result in results}
+    text = table((*HEAD, "day"), [rows[name] for name in order if name in rows])
+    return f"{before}{BEGIN}\n\n{line}\n\n{text}\n\n{END}{after}"
+
+
+def where() -> str:
+    """Say how and on what the figures were measured."""
+    machine = f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()})"
+    version = ".".join(platform.python_version_tuple()[:2])
+    return f"`make faults ARGS=--write`, everything on one machine with {machine}, Python {version}."
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    """Return the rows of a table that has our columns, by the name of the fault."""
+    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|")
+    return {row[0]: row for row in cells if len(row) == len(HEAD) + 1}
+
+
+def write_page(results: Sequence[Result], page: Path = PAGE) -> None:
+    """Put the rows of full rounds into the page of the project, whole or not at all."""
+    text = merged(page.read_text(encoding="utf-8"), results, datetime.now(UTC).date(), [f.name for f in FAULTS])
+    draft = page.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(page)

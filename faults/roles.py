@@ -16,7 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from faults.commands import ROOT
+
 MODULE = "broker"
 """What is run; tests of the supervisor run something simpler."""
 RESTART_SECONDS = 0.5

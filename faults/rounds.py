@@ -6,31 +6,23 @@ import json
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 from faults import load, recipients
-from faults.deployment import FOLDER_OFFICE, INBOXES, JOBCENTER, SENDERS, WAYS, Deployment
-from faults.ledger import RECEIVED, SENT, Entry, moment, tail
-from faults.roles import ROOT
+from faults.commands import ROOT
+from faults.deployment import AUDIENCE, FOLDER_OFFICE, INBOXES, JOBCENTER, SENDERS, WAYS, Deployment
+from faults.ledger import RECEIVED, SENT, Entry, tail
 
 OF_A_CASE = 5
 IN_FLIGHT = 24
 LOOPS = 2
 DEATHS_PER_THOUSAND = 5
-BEFORE, DURING, AFTER = 0.3, 0.3, 0.4
-"""Shares of the transfers: before the fault, at once with it, and after healing."""
-TRICKLE_SECONDS = 1.0
-TRICKLE = 250
-"""While the fault lasts, every second another 250th of the transfers, at least a case: it never lacks load."""
 STALL_SECONDS = 90.0
-"""With no answer for so long the round cannot go on."""
+"""Senders that were told to end have so long for it."""
 
 
 class RoundFault(RuntimeError):
@@ -47,7 +39,6 @@ class Traffic:
     """How many transfers the senders were allowed so far."""
     sent: list[Entry] = field(default_factory=list)
     received: list[Entry] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _offsets: dict[str, int] = field(default_factory=dict)
     _senders: subprocess.Popen[bytes] | None = None
     _recipients: subprocess.Popen[bytes] | None = None
@@ -57,7 +48,7 @@ class Traffic:
         base: dict[str, Any] = {
             "folder": str(self.folder),
             "ports": deployment.ports,
-            "audience": _audience(deployment),
+            "audience": AUDIENCE,
         }
         sending = load.Plan(
             **base,
@@ -86,31 +77,13 @@ class Traffic:
             command = [sys.executable, "-m", f"faults.{module}", str(path)]
             return subprocess.Popen(command, cwd=ROOT, stdin=stdin, stdout=log, stderr=log, start_new_session=True)
 
-    def allow(self, share: float) -> int:
-        """Let the senders send a further share of the transfers, at least a case; return how many they may by now."""
-        with self._lock:
-            self.limit += max(1, round(self.transfers * share / OF_A_CASE)) * OF_A_CASE
-            if self._senders is not None and self._senders.stdin is not None:
-                self._senders.stdin.write(f"{self.limit}\n".encode())
-                self._senders.stdin.flush()
-            return self.limit
-
-    @contextmanager
-    def trickling(self) -> Iterator[None]:
-        """Allow more and more while the body runs."""
-        over = threading.Event()
-
-        def run() -> None:
-            while not over.wait(TRICKLE_SECONDS):
-                self.allow(1 / TRICKLE)
-
-        thread = threading.Thread(target=run, name="trickle", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    def allow(self, number: int) -> None:
+        """Let the senders begin so many transfers in all, in whole cases; less than before changes nothing."""
+        limit = number // OF_A_CASE * OF_A_CASE
+        if limit > self.limit and self._senders is not None and self._senders.stdin is not None:
+            self.limit = limit
+            self._senders.stdin.write(f"{limit}\n".encode())
+            self._senders.stdin.flush()
 
     def look(self) -> None:
         """Read what was written since the last look."""
@@ -120,20 +93,6 @@ class Traffic:
         for name, process in (("senders", self._senders), ("recipients", self._recipients)):
             if process is not None and process.poll() not in (None, 0):
                 raise RoundFault(f"the {name} ended by themselves; see {self.folder}")
-
-    def wait_sent(self, number: int, progress: Callable[[str], None]) -> None:
-        """Return when so many transfers are answered. Raises `RoundFault` when nothing moves."""
-        moved, before = moment(), -1
-        while True:
-            self.look()
-            if len(self.sent) >= number:
-                return
-            if len(self.sent) != before:
-                moved, before = moment(), len(self.sent)
-            if moment() - moved > STALL_SECONDS:
-                raise RoundFault(f"no transfer was answered for {STALL_SECONDS:.0f} s, {before} were before")
-            progress(f"{before} of {number} answered")
-            time.sleep(0.2)
 
     def finish_sending(self) -> None:
         """Wait for the senders to end."""
@@ -153,10 +112,6 @@ class Traffic:
                     process.kill()
         self._senders = self._recipients = None
         self.look()
-
-
-def _audience(deployment: Deployment) -> str:
-    return deployment.settings()["PUBLIC_URL"]
 
 
 def figures_of(folder: Path) -> tuple[int, dict[str, int]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from faults.cluster import Cluster, ProxiedKafka
-from faults.deployment import Deployment
+from faults.deployment import Deployment, Environment, unchanged
 from faults.roles import Supervisor
 
 
@@ -57,7 +57,6 @@ class Scene:
 
 #: Breaks on entering, heals on leaving; what it does itself while it lasts, it does on entering.
 Break = Callable[[Scene], AbstractContextManager[None]]
-Environment = Callable[[Deployment, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,11 @@ class Fault:
     clocks_jump: bool = False
     small_disk: bool = False
     """Whether PostgreSQL lies on a disk that can be filled, for this round."""
+    network: bool = False
+    """Whether it breaks the network: then everything goes by proxies, which cost time that other rounds can spare."""
     stops_percent: int = 6
     """In how many cases of a hundred the person withdraws or objects."""
-    environment: Environment | None = None
+    environment: Environment = unchanged
     """More environment for a process, by its name."""
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from faults.cluster import BROKERS
+from faults.cluster import BALLOON, BROKERS
 from faults.scene import CannotBreak, Scene, fault
 
 NO_DISK = "no file system may be mounted here that could be filled: run as root on Linux"
-BALLOON = "balloon"
 BLOCK = 1 << 16
 
 

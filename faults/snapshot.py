@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from broker.lifecycle.states import State
 from faults.checks import ANSWERED, ENDED_BY_A_PERSON, Blob, HandedOver, LeftKey, TransferRow
 from faults.cluster import Cluster
@@ -76,7 +78,7 @@ async def _traces(connection: Any, mark: str) -> list[str]:  # noqa: ANN401 - as
     """Return the tables that have the mark in any column, bytes included."""
     await connection.execute("SET bytea_output = 'escape'")
     tables = await connection.fetch(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
     )
     query = 'SELECT EXISTS (SELECT FROM "{}" t WHERE position($1 IN t::text) > 0)'
     return [name for (name,) in tables if await connection.fetchval(query.format(name), mark)]
@@ -91,6 +93,18 @@ def moving(cluster: Cluster, database: str) -> list[tuple[str, str]]:
 
     found: list[tuple[str, str]] = cluster.administer(work, database)
     return found
+
+
+def how_many_move(cluster: Cluster, database: str) -> int | None:
+    """Return how many transfers are not settled; None where the database cannot be asked now."""
+
+    async def work(connection: Any) -> int:  # noqa: ANN401 - asyncpg's connection
+        return int(await connection.fetchval("SELECT count(*) FROM transfers WHERE state = ANY($1)", list(MOVING)))
+
+    try:
+        return int(cluster.administer(work, database))
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return None
 
 
 def in_state(cluster: Cluster, database: str, state: str) -> list[str]:

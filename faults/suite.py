@@ -16,7 +16,8 @@ from faults.cluster import Cluster
 from faults.deployment import Deployment, deploy
 from faults.ledger import STOPS, moment, read
 from faults.messages import MARK
-from faults.rounds import AFTER, BEFORE, DURING, RoundFault, Traffic, figures_of, first_after, longest_gap
+from faults.pacing import BEFORE, Pace, cases
+from faults.rounds import Traffic, figures_of, first_after, longest_gap
 from faults.scene import FAULTS, CannotBreak, Fault, Scene
 
 #: Modules that enlist faults on import.
@@ -70,7 +71,7 @@ def one_round(
             _play(scene, fault, result, folder, seed, say)
     except CannotBreak as exc:
         result.skipped = str(exc)
-    except (RoundFault, TimeoutError, OSError, RuntimeError) as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever ends a round, the others are run
         result.findings.append(Finding("round", f"{type(exc).__name__}: {exc}"))
     result.seconds = time.monotonic() - begun
     return result
@@ -84,32 +85,31 @@ def _placed(cluster: Cluster, fault: Fault) -> AbstractContextManager[None]:
 @contextmanager
 def _deployed(cluster: Cluster, fault: Fault, folder: Path) -> Iterator[Deployment]:
     """Deploy, and afterwards stop the roles, drop the database, and mend what the fault may have left."""
-    environment = fault.environment
-    deployment = deploy(cluster, fault.name, folder, lambda d, name: environment(d, name) if environment else {})
+    deployment = deploy(cluster, fault.name, folder, fault.environment, proxied=fault.network)
     try:
         yield deployment
     finally:
         cluster.heal()
         deployment.supervisor.stop()
         cluster.drop_database(deployment.database)
+        if cluster.kafka:
+            asyncio.run(topics.drop(cluster.kafka.bootstrap, deployment.prefix))
 
 
 def _play(scene: Scene, fault: Fault, result: Result, folder: Path, seed: int, say: Say) -> None:
-    kafka = scene.cluster.kafka
-    begin = asyncio.run(topics.ends(kafka.bootstrap)) if kafka else {}
     traffic = Traffic(folder, result.transfers)
+    pace = Pace(traffic, lambda: snapshot.how_many_move(scene.cluster, scene.deployment.database))
     evidence = Evidence(allowed_statuses=fault.statuses, ends=fault.ends, clocks_jumped=fault.clocks_jump)
     try:
         traffic.start(scene.deployment, seed, fault.stops_percent)
         start = moment()
-        traffic.wait_sent(traffic.allow(BEFORE), say)
-        say("broken")
-        traffic.allow(DURING)
-        with traffic.trickling(), fault.make(scene):
-            traffic.look()
-        healed = moment()
-        say("healed")
-        traffic.wait_sent(traffic.allow(AFTER), say)
+        with pace.running():
+            pace.reach(cases(result.transfers * BEFORE), say)
+            say("broken")
+            with pace.pressing(), fault.make(scene):
+                say("healing")
+            healed = moment()
+            pace.reach(pace.rest(), say)
         traffic.finish_sending()
         end = moment()
         stuck = _drain(scene, say)
@@ -122,12 +122,12 @@ def _play(scene: Scene, fault: Fault, result: Result, folder: Path, seed: int, s
     result.recovery = {
         "first 202": first_after([e for e in traffic.sent if e["status"] == 202], "answered", healed),  # noqa: PLR2004
         "first hand-over": first_after(traffic.received, "asked", healed),
-        "drained": drained - healed if not stuck else None,
+        "drained": drained - end if not stuck else None,
     }
     result.retries, evidence.statuses = figures_of(folder)
     evidence.sent, evidence.received, evidence.stops = traffic.sent, traffic.received, list(read(folder / STOPS))
     say("checking")
-    _check(scene, evidence, result, begin)
+    _check(scene, evidence, result)
 
 
 def _drain(scene: Scene, say: Say) -> list[str]:
@@ -146,11 +146,11 @@ def _drain(scene: Scene, say: Say) -> list[str]:
     return [f"{transfer} {state}" for transfer, state in left]
 
 
-def _check(scene: Scene, evidence: Evidence, result: Result, begin: topics.Positions) -> None:
+def _check(scene: Scene, evidence: Evidence, result: Result) -> None:
     deployment = scene.deployment
     seen = snapshot.take(scene.cluster, deployment.database, MARK)
     kafka = scene.cluster.kafka
-    lying = asyncio.run(topics.read(kafka.bootstrap, begin)) if kafka else []
+    lying = asyncio.run(topics.read(kafka.bootstrap, deployment.prefix)) if kafka else []
     evidence.transfers, evidence.handed_over = seen.transfers, seen.handed_over
     result.accepted = len(evidence.accepted())
     result.refused = len(evidence.sent) - result.accepted

@@ -11,7 +11,7 @@ import pytest
 from faults import messages, rounds
 from faults.ledger import Ledger, read, tail
 from faults.load import Plan, cases_of
-from faults.report import figures, lines_of, listing, write_page
+from faults.report import figures, lines_of, listing
 from faults.scene import FAULTS
 from faults.suite import Result, named
 from schemas.xml import require_identities, validate, validate_quittung
@@ -116,14 +116,3 @@ def test_a_skipped_fault_is_loud_and_holds_nothing() -> None:
     assert not result.holds
     assert "NOT TESTED: no root" in lines_of(result)[1]
     assert "SKIPPED" in figures([result])
-
-
-def test_figures_replace_figures_alone(tmp_path: Path) -> None:
-    """Writing keeps the page around the markers."""
-    page = tmp_path / "page.md"
-    page.write_text("a\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nb\n", encoding="utf-8")
-    write_page("new", page)
-    assert page.read_text(encoding="utf-8") == "a\n<!-- figures: begin -->\n\nnew\n\n<!-- figures: end -->\nb\n"
-    page.write_text("no markers", encoding="utf-8")
-    with pytest.raises(ValueError, match="no lines"):
-        write_page("new", page)
