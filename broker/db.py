@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 import orjson
-from sqlalchemy import JSON, Connection, DateTime, MetaData, event, func, select, text
+from sqlalchemy import JSON, BigInteger, Connection, DateTime, Integer, MetaData, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -74,6 +74,10 @@ class Moment(TypeDecorator[datetime]):
         """Read as UTC."""
         del dialect
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+#: A number that grows with every row: 2³¹ of them are a matter of days. SQLite's own are of 64 bits.
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Base(DeclarativeBase):

@@ -1,6 +1,8 @@
-"""Paging by cursor: opaque to the client, the number of the last row to us."""
+"""Paging by cursor: opaque to the client, the number of the last row to us, and where the walk ends if it must."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from broker.errors import invalid
 
@@ -17,3 +19,24 @@ def cursor_value(cursor: str | None) -> int:
     if not readable or int(cursor) > MAX_CURSOR:
         raise invalid("cursor", "Der Cursor ist keiner, den diese API ausgegeben hat.")
     return int(cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far a walk has come, and the last number that belongs to it: it ends, however fast rows are added."""
+
+    after: int
+    upto: int
+
+    @property
+    def cursor(self) -> str:
+        """The cursor that goes on here."""
+        return f"{self.after}.{self.upto}"
+
+
+def walk_of(cursor: str | None) -> Walk | None:
+    """Read the cursor of a walk; None: it begins. Raises the problem ``invalid-request``."""
+    if not cursor:
+        return None
+    after, _, upto = cursor.partition(".")
+    return Walk(cursor_value(after or "-"), cursor_value(upto or "-"))

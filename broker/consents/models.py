@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class ConsentRecord(Base):
@@ -16,7 +16,7 @@ class ConsentRecord(Base):
 
     __tablename__ = "consents"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     recorded_by: Mapped[str] = mapped_column(String(128))
     """The controller (instance) whose record it is; the keyed hashes are under its key."""

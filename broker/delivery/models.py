@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class QuittungRow(Base):
@@ -30,7 +30,7 @@ class NoticeRow(Base):
 
     __tablename__ = "notices"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), index=True)
     sender: Mapped[str] = mapped_column(String(128))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class Transfer(Base):
@@ -16,7 +16,7 @@ class Transfer(Base):
 
     __tablename__ = "transfers"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     sender: Mapped[str] = mapped_column(String(128))
     recipient: Mapped[str] = mapped_column(String(128))
@@ -50,7 +50,7 @@ class TransferEvent(Base):
 
     __tablename__ = "transfer_events"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), index=True)
     sender: Mapped[str] = mapped_column(String(128))
     recipient: Mapped[str] = mapped_column(String(128))

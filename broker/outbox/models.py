@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class OutboxRow(Base):
@@ -16,7 +16,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     record_id: Mapped[str] = mapped_column(String(36))
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), index=True)
     partition: Mapped[int] = mapped_column(SmallInteger)

@@ -11,13 +11,15 @@ from pydantic import BaseModel, Field
 
 from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.log import append
+from broker.audit.models import AuditEntry
 from broker.auth.caller import Caller, Role
 from broker.auth.dependencies import require
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
-from broker.oversight.queries import Search, entries, sides
-from broker.pages import cursor_value
+from broker.oversight.queries import Search, entries, number_of, sides
+from broker.pages import Walk, walk_of
 from broker.privileges import CONTROLLERS, DbRole
+from broker.settled import settled
 from schemas.identifiers import Instance, MalformedInstance
 
 router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
@@ -74,15 +76,23 @@ class Filters(BaseModel):
 
 @router.get("/events")
 async def get_events(shared: Shared, who: Officer, filters: Annotated[Filters, Query()]) -> Page:
-    """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown."""
+    """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown.
+
+    The entry about the first look is the last that its pages show: reading on, which is on record too, comes to an end.
+    """
     search = _search(who, filters)
-    after = cursor_value(filters.cursor)
-    async with shared.db.acting(DbRole.CONSOLE, {CONTROLLERS: search.agency}).writing() as connection:
-        await append(connection, [_look(who, filters)], shared.clock())
-        rows = await entries(connection, search, after, filters.limit)
+    walk = walk_of(filters.cursor)
+    database = shared.db.acting(DbRole.CONSOLE, {CONTROLLERS: search.agency})
+    async with database.writing() as connection:
+        [look] = await append(connection, [_look(who, filters)], shared.clock())
+        upto = walk.upto if walk else await number_of(connection, look)
+    async with database.reading() as connection:
+        if walk is None:
+            await settled(connection, AuditEntry)
+        rows = await entries(connection, search, walk.after if walk else 0, filters.limit, upto)
         beside = await sides(connection, [row.id for row in rows])
     items = [_entry(row, beside.get(row.id, {}), search.agency) for row in rows]
-    return Page(items=items, next_cursor=str(rows[-1].seq) if len(rows) == filters.limit else None)
+    return Page(items=items, next_cursor=Walk(rows[-1].seq, upto).cursor if len(rows) == filters.limit else None)
 
 
 def _search(who: Caller, filters: Filters) -> Search:

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.models import AuditEntry, AuditSide
+from broker.pages import MAX_CURSOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,15 @@ class Search:
     until: datetime | None = None
 
 
-async def entries(connection: AsyncConnection, search: Search, after: int, limit: int) -> Sequence[Any]:
-    """Return entries in the order of the log."""
+async def number_of(connection: AsyncConnection, entry_id: str) -> int:
+    """Return the number of an entry."""
+    return int((await connection.execute(select(AuditEntry.seq).where(AuditEntry.id == entry_id))).scalar_one())
+
+
+async def entries(
+    connection: AsyncConnection, search: Search, after: int, limit: int, upto: int = MAX_CURSOR
+) -> Sequence[Any]:
+    """Return entries after a number up to another one, in the order of the log."""
     own = search.agency + ":"
     query = (
         select(AuditEntry)
@@ -36,6 +44,7 @@ async def entries(connection: AsyncConnection, search: Search, after: int, limit
                 AuditEntry.recipient.startswith(own, autoescape=True),
             ),
             AuditEntry.seq > after,
+            AuditEntry.seq <= upto,
         )
         .order_by(AuditEntry.seq)
         .limit(limit)

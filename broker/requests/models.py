@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class Ersuchen(Base):
@@ -16,7 +16,7 @@ class Ersuchen(Base):
 
     __tablename__ = "ersuchen"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     requester: Mapped[str] = mapped_column(String(128))
     addressee: Mapped[str] = mapped_column(String(128))

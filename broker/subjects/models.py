@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class StopKind(StrEnum):
@@ -46,7 +46,7 @@ class Stop(Base):
 
     __tablename__ = "stops"
 
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     kind: Mapped[str] = mapped_column(String(24))
     controller: Mapped[str] = mapped_column(String(128))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.errors import ProblemError
 from broker.lifecycle.models import DeliveryRow, Transfer, TransferEvent
 from broker.lifecycle.states import State
+from broker.settled import in_order
 
 #: Why a transfer ended like this may rest on a record of its sender, so that its recipient is not told.
 FOR_THE_SENDER = (State.WITHDRAWN.value, State.RETURNED.value)
@@ -41,7 +42,10 @@ async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) 
 
 
 async def changes(connection: AsyncConnection, instance: str, after: int, limit: int) -> Sequence[Any]:
-    """Return changes of state of the instance's transfers after a position, oldest first."""
+    """Return changes of state of the instance's transfers after a position, oldest first; none is ever passed over.
+
+    Raises `broker.settled.Unsettled`.
+    """
     columns = (
         TransferEvent.seq,
         TransferEvent.transfer_id,
@@ -60,7 +64,7 @@ async def changes(connection: AsyncConnection, instance: str, after: int, limit:
         .order_by(TransferEvent.seq)
         .limit(limit)
     )
-    return (await connection.execute(query)).all()
+    return await in_order(connection, TransferEvent, TransferEvent.seq, query)
 
 
 def _reason(instance: str) -> ColumnElement[str | None]:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from broker.db import Database, insert_ignore
 from broker.gateway import Signal
 from broker.privileges import DbRole
+from broker.settled import in_order
 from broker.transport.base import Consumed, Record
 from broker.transport.models import EmbeddedPosition, EmbeddedRecord
 
@@ -118,7 +119,7 @@ class EmbeddedSubscription:
             .limit(limit)
         )
         async with self._db.reading() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = await in_order(connection, record, record.position, query)
         return [Consumed(Record(r.record_id, r.topic, r.key, r.headers, r.value), r.position) for r in rows]
 
     async def commit(self, consumed: Sequence[Consumed]) -> None:

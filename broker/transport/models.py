@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broker.db import Base
+from broker.db import NUMBER, Base
 
 
 class EmbeddedRecord(Base):
@@ -16,7 +16,7 @@ class EmbeddedRecord(Base):
     __tablename__ = "embedded_records"
     __table_args__ = (Index("ix_embedded_records_topic", "topic", "position"), {"sqlite_autoincrement": True})
 
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    position: Mapped[int] = mapped_column(NUMBER, primary_key=True, autoincrement=True)
     record_id: Mapped[str] = mapped_column(String(36), unique=True)
     topic: Mapped[str] = mapped_column(String(160))
     key: Mapped[str] = mapped_column(String(80))
@@ -31,4 +31,4 @@ class EmbeddedPosition(Base):
 
     group: Mapped[str] = mapped_column(String(64), primary_key=True)
     topic: Mapped[str] = mapped_column(String(160), primary_key=True)
-    position: Mapped[int]
+    position: Mapped[int] = mapped_column(NUMBER)
