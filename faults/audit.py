@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from faults.checks import Finding
-from faults.commands import amtsbruecke
+from faults.commands import Ended, amtsbruecke
 from faults.deployment import Deployment
 
 SEALING_SECONDS = 30.0
@@ -25,18 +24,17 @@ def verified(deployment: Deployment, promises: Sequence[str]) -> list[Finding]:
     told.write_text("".join(f"{promise}\n" for promise in promises))
     key = _run(deployment, "key")
     export = _run(deployment, "export", "--to", str(log))
-    known = [word for line in key.stdout.decode().split() for word in ("--key", line)]
+    known = [word for line in key.said.split() for word in ("--key", line)]
     verify = _run(deployment, "verify", str(log), *known, "--promise", str(told))
     for name, done in (("key", key), ("export", export), ("verify", verify)):
-        if done.returncode:
-            text = (done.stdout + done.stderr).decode(errors="replace").strip()[-800:]
-            findings.append(Finding("audit", f"audit {name} ended with {done.returncode}: {text}"))
+        if done.code:
+            findings.append(Finding("audit", f"audit {name} ended with {done.code}: {done.said.strip()[-800:]}"))
     return findings
 
 
-def _run(deployment: Deployment, *words: str) -> subprocess.CompletedProcess[bytes]:
+def _run(deployment: Deployment, *words: str) -> Ended:
     done = amtsbruecke(deployment.settings("admin"), "audit", *words)
-    (deployment.folder / f"audit-{words[0]}.txt").write_bytes(done.stdout + done.stderr)
+    (deployment.folder / f"audit-{words[0]}.txt").write_text(done.said)
     return done
 
 

@@ -118,8 +118,8 @@ def _discard(scene: Scene, poisoned: list[str]) -> None:
 def _decide(scene: Scene, transfer: str) -> None:
     done = amtsbruecke(scene.deployment.settings("admin"), "dead", "discard", transfer, "--reason", "UEBERHOLT")
     scene.count("discarded")
-    if done.returncode:
-        scene.faulty.append(f"dead discard {transfer}: {done.stderr.decode(errors='replace')[-300:]}")
+    if done.code:
+        scene.faulty.append(f"dead discard {transfer}: {done.said[-300:]}")
 
 
 @fault(
