@@ -302,3 +302,8 @@ def slow(recovery: Mapping[str, float | None], bound: float = RECOVERY_SECONDS) 
     """Find what did not come again by itself within the bound after healing: first 202, first hand-over."""
     late = (name for name, seconds in recovery.items() if seconds is None or seconds > bound)
     return _found("slow", f"not back within {bound:.0f} s after healing", late)
+
+
+def ended(unexpected: Iterable[tuple[str, int]]) -> list[Finding]:
+    """Find processes that ended though nobody of the suite ended them, by name and exit code."""
+    return _found("ended", "ended without our hand", (f"{name} ({code})" for name, code in unexpected))

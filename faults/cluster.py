@@ -26,7 +26,7 @@ from tests.servers.postgres import Postgres
 
 BROKERS = 3
 TEMPLATE = "faults_template"
-SMALL_DISK = "384m"
+SMALL_DISK, SMALL_DATABASE_DISK = "384m", "1g"
 #: A log of changes that a small disk can hold.
 SMALL_DATABASE = ("max_wal_size=64MB", "min_wal_size=32MB")
 ADMISSION = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
@@ -139,7 +139,7 @@ class Cluster:
     def database_on_small_disk(self) -> Iterator[None]:
         """Let another PostgreSQL, on a disk that can be filled, stand in for this one; the roles see no difference."""
         with ExitStack() as stack:
-            disk = stack.enter_context(small_disk(self.folder / "small-database"))
+            disk = stack.enter_context(small_disk(self.folder / "small-database", SMALL_DATABASE_DISK))
             if disk is None:
                 yield
                 return
@@ -211,18 +211,18 @@ def running(*, brokers: bool = True) -> Iterator[Cluster]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amtsbruecke-faults-")))
         folder.chmod(0o755)
-        small = stack.enter_context(small_disk(folder / "small"))
+        small = stack.enter_context(small_disk(folder / "small", SMALL_DISK))
         cluster = Cluster(folder, small_disk=small, brokers=brokers)
         stack.callback(cluster.close)
         yield cluster
 
 
 @contextmanager
-def small_disk(place: Path) -> Iterator[Path | None]:
+def small_disk(place: Path, size: str) -> Iterator[Path | None]:
     """Mount a file system that can be filled; None where this process may not mount."""
     place.mkdir(exist_ok=True)
     mount, unmount = shutil.which("mount"), shutil.which("umount")
-    command = [str(mount), "-t", "tmpfs", "-o", f"size={SMALL_DISK},mode=0755", "tmpfs", str(place)]
+    command = [str(mount), "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(place)]
     mounted = bool(mount and unmount) and sys.platform == "linux" and not _run(command)
     try:
         yield place if mounted else None

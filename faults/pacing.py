@@ -1,7 +1,7 @@
 """How many transfers the senders may begin: a little more at a time, so that a fault meets work at every station.
 
 Before and after a fault the senders keep just ahead of the hand-over, as a load test that lasts must; while it lasts
-they press on whatever waits behind them.
+they press on, until thousands wait behind them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from faults.rounds import IN_FLIGHT, OF_A_CASE, RoundFault, Traffic
 
 BEFORE, DURING, LEAST_AFTER = 0.3, 0.3, 0.1
 """Shares of the transfers: before the fault, at most in its first time, and at least after healing."""
-AHEAD = 400
-"""So many transfers may be on their way while nothing is broken."""
+AHEAD, PRESSED = 400, 2000
+"""So many transfers may be on their way while nothing is broken, and while a fault lasts."""
 SLICE = IN_FLIGHT * OF_A_CASE
 STEP_SECONDS, LOOK_SECONDS = 0.25, 1.0
 TRICKLE = 250
@@ -66,7 +66,7 @@ class Pace:
 
     @contextmanager
     def pressing(self) -> Iterator[None]:
-        """Hold nobody back while the body runs."""
+        """Hold nobody back while the body runs, short of `PRESSED`."""
         self._goal += self.traffic.transfers * DURING
         self._pressing = True
         try:
@@ -91,18 +91,15 @@ class Pace:
             self._fault = exc
 
     def _each_second(self) -> None:
-        if self._pressing:
-            if len(self.traffic.sent) + SLICE > self._goal:
-                self._goal += max(OF_A_CASE, self.traffic.transfers / TRICKLE)
-            return
-        waits = self.waiting()
-        self._room = max(0, AHEAD - waits) if waits is not None else 0
+        if self._pressing and len(self.traffic.sent) + SLICE > self._goal:
+            self._goal += max(OF_A_CASE, self.traffic.transfers / TRICKLE)
+        waits, bound = self.waiting(), PRESSED if self._pressing else AHEAD
+        self._room = max(0, bound - waits) if waits is not None else SLICE * self._pressing
         if not self._room:  # somebody has to find out that it works again
             self.traffic.allow(min(int(self._goal), self.traffic.limit + OF_A_CASE))
 
     def _allowance(self) -> int:
-        ahead = SLICE if self._pressing else min(SLICE, self._room)
-        return min(int(self._goal), len(self.traffic.sent) + ahead)
+        return min(int(self._goal), len(self.traffic.sent) + min(SLICE, self._room))
 
 
 def cases(transfers: float) -> int:

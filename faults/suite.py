@@ -127,7 +127,7 @@ def _play(scene: Scene, fault: Fault, result: Result, folder: Path, seed: int, s
     result.retries, evidence.statuses = figures_of(folder)
     evidence.sent, evidence.received, evidence.stops = traffic.sent, traffic.received, list(read(folder / STOPS))
     say("checking")
-    _check(scene, evidence, result)
+    _check(scene, evidence, result, say)
 
 
 def _drain(scene: Scene, say: Say) -> list[str]:
@@ -146,7 +146,7 @@ def _drain(scene: Scene, say: Say) -> list[str]:
     return [f"{transfer} {state}" for transfer, state in left]
 
 
-def _check(scene: Scene, evidence: Evidence, result: Result) -> None:
+def _check(scene: Scene, evidence: Evidence, result: Result, say: Say) -> None:
     deployment = scene.deployment
     seen = snapshot.take(scene.cluster, deployment.database, MARK)
     kafka = scene.cluster.kafka
@@ -167,10 +167,10 @@ def _check(scene: Scene, evidence: Evidence, result: Result) -> None:
     findings += [Finding("traced", "a person's name stands in the table", tuple(seen.traces))] if seen.traces else []
     findings += checks.traced(MARK.encode(), [*_logs(deployment.folder), *((r.topic, r.value) for r in lying)])
     findings += checks.slow(result.recovery)
-    findings += audit.verified(deployment, [e["promise"] for e in evidence.sent if e["promise"]])
-    findings += [
-        Finding("ended", "ended without our hand", (f"{e.name} ({e.code})",)) for e in scene.supervisor.unexpected
-    ]
+    promises = [e["promise"] for e in evidence.sent if e["promise"]]
+    say("checking the evidence")
+    findings += audit.verified(deployment.settings("admin"), deployment.folder, promises, audit.unsealed(deployment))
+    findings += checks.ended((process.name, process.code) for process in scene.supervisor.unexpected)
     findings += [Finding("fault", text) for text in scene.faulty]
     result.findings += findings
     result.notes = scene.notes

@@ -108,3 +108,9 @@ def test_what_does_not_come_again_is_found() -> None:
     found = checks.slow({"first 202": 3.0, "first hand-over": None, "drained": 70.0}, 60)
     assert [f.ids for f in found] == [("first hand-over", "drained")]
     assert checks.slow({"first 202": 3.0}) == []
+
+
+def test_a_process_that_ended_by_itself_is_found() -> None:
+    """It is named with its code; where none did, nothing is found."""
+    assert [str(f) for f in checks.ended([("relay-1", 70)])] == ["ended: ended without our hand (1: relay-1 (70))"]
+    assert checks.ended([]) == []

@@ -68,9 +68,9 @@ def test_waits_for_the_hand_over_but_tries_on(tmp_path: Path) -> None:
 
 
 def test_presses_on_while_a_fault_lasts(tmp_path: Path) -> None:
-    """Whatever waits: first a share at once, then ever more; afterwards some are sent in any case."""
+    """Though many wait: first a share at once, then ever more; afterwards some are sent in any case."""
     traffic = Sending(tmp_path, 1000)
-    with paced(traffic, lambda: AHEAD) as pace:
+    with paced(traffic, lambda: 3 * AHEAD) as pace:
         with pace.pressing():
             end = time.monotonic() + 10
             while traffic.limit < 400 and time.monotonic() < end:
