@@ -8,6 +8,7 @@ neither may carry personal data into storage.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import is_dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -51,7 +52,7 @@ def facts_from_json(stored: dict[str, Any]) -> TransferFacts:
     """
     if stored.get("version") != FACTS_VERSION:
         raise UnknownFactsVersion(f"gespeicherte Fakten haben nicht die Version {FACTS_VERSION}")
-    facts: TransferFacts = _in(TransferFacts, stored["facts"])
+    facts: TransferFacts = _reader(TransferFacts)(stored["facts"])
     return facts
 
 
@@ -68,31 +69,36 @@ def _norm(text: str | None) -> str | None:
         return ILLEGIBLE
 
 
-def _in(hint: Any, raw: Any) -> Any:  # noqa: ANN401  a type hint and a JSON value can be anything
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        inner = [argument for argument in arguments if argument is not type(None)]
-        return None if raw is None else _in(inner[0], raw)
-    if origin is frozenset:
-        return frozenset(_in(arguments[0], item) for item in raw)
-    if origin is tuple:
-        return tuple(_in(arguments[0], item) for item in raw)
-    if origin is Literal:
-        return _known(raw, arguments)
-    if hint is date:
-        return date.fromisoformat(raw)
-    if is_dataclass(hint):
-        kind: Any = hint
-        hints = _hints(kind)
-        return kind(**{name: _in(hints[name], item) for name, item in raw.items()})
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(raw)
-    return raw
+Reader = Callable[[Any], Any]
+"""Turns a JSON value into the value of one type."""
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass
-    return get_type_hints(kind)
+def _reader(hint: Any) -> Reader:  # noqa: ANN401  a type hint can be anything
+    """Make the reader of a type, once: looking at types for each value took longer than reading it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        inner = _reader(next(argument for argument in arguments if argument is not type(None)))
+        return lambda raw: None if raw is None else inner(raw)
+    if origin in (frozenset, tuple):
+        item = _reader(arguments[0])
+        return lambda raw: origin(map(item, raw))
+    if origin is Literal:
+        return lambda raw: _known(raw, arguments)
+    if hint is date:
+        return date.fromisoformat
+    if is_dataclass(hint):
+        return _object_reader(hint)
+    return hint if isinstance(hint, type) and issubclass(hint, StrEnum) else _as_it_is
+
+
+def _object_reader(kind: Any) -> Reader:  # noqa: ANN401  any dataclass
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+    return lambda raw: kind(**{name: readers[name](item) for name, item in raw.items()})
+
+
+def _as_it_is(raw: Any) -> Any:  # noqa: ANN401  a JSON value can be anything
+    return raw
 
 
 def _known(raw: Any, allowed: tuple[Any, ...]) -> Any:  # noqa: ANN401  a JSON value can be anything

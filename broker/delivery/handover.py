@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,7 +16,7 @@ from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.crypto import SealBroken, unseal, unwrap
 from broker.delivery.repository import Queue, Taker, Waiting, Way, claim, forget_sealed, lay_aside, lease, next_ids
-from broker.directory.repository import branch_towards
+from broker.directory.repository import branches_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
@@ -49,107 +51,158 @@ class Released:
     """The recipient agency's branch at the sender's place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One transfer whose turn it was; `released` None: it ended or was laid aside, and the next may come."""
+async def take(gateway: Gateway, taker: Taker, queue: Queue, most: int = 1) -> list[Released] | None:
+    """Take up to `most` of the first transfers of a queue that nobody else is taking, in one transaction.
 
-    released: Released | None
-
-
-async def take_next(gateway: Gateway, taker: Taker, queue: Queue) -> Taken | None:
-    """Take the first transfer of a queue that nobody else is taking, in a transaction of its own; None: none waits.
-
-    Any number of processes may do so at once: each transfer goes to one of them.
+    Return what may be handed over, in the queue's order; nothing, where all that was taken ended or was laid aside;
+    None where none waits. Of one case one is taken at a time. Any number of processes may do so at once: each transfer
+    goes to one of them.
     """
     passed_over: list[str] = []
-    while candidates := await _candidates(gateway, queue, passed_over):
-        for candidate in candidates:
-            if (taken := await _take(gateway, taker, queue, candidate)) is not None:
+    while candidates := await _candidates(gateway, taker, queue, passed_over, most):
+        for start in range(0, len(candidates), most):
+            taken = await _take(gateway, taker, queue, candidates[start : start + most])
+            if taken is not None:
                 return taken
         passed_over += candidates
     return None
 
 
-async def _candidates(gateway: Gateway, queue: Queue, passed_over: list[str]) -> list[str]:
+async def _candidates(gateway: Gateway, taker: Taker, queue: Queue, passed_over: list[str], most: int) -> list[str]:
     async with gateway.db.reading() as connection:
-        return await next_ids(connection, gateway.clock(), queue, passed_over, LOOK_AHEAD)
+        found = await next_ids(connection, gateway.clock(), queue, passed_over, most + LOOK_AHEAD)
+    if taker.way is Way.PUSH and found and found[0].tried:
+        return [found[0].id]  # it may be what its bringer died of: nothing else shall die with it
+    return [one.id for one in found if taker.way is not Way.PUSH or not one.tried]
 
 
-async def _take(gateway: Gateway, taker: Taker, queue: Queue, transfer_id: str) -> Taken | None:
-    """Take one transfer; None: it is no longer to be had.
+async def _take(gateway: Gateway, taker: Taker, queue: Queue, transfer_ids: Sequence[str]) -> list[Released] | None:
+    """Take transfers together; None: none of them is to be had any longer.
 
-    A fault that one transfer alone meets (a key that is missing, a decision that cannot be taken again) lays it aside
-    and leaves the others their way. Faults of the database are raised.
+    Where that fails each is taken by itself: a fault that one alone meets (a key that is missing, a decision that
+    cannot be taken again) lays it aside and leaves the others their way. Faults of the database are raised.
     """
     try:
-        async with gateway.db.writing() as connection:
-            remembered = await remember(connection, transfer_id)
-            await hold_persons(connection, remembered)
-            waiting = await claim(connection, gateway.clock(), transfer_id, queue)
-            if waiting is None:
-                return None
-            with station("handed_over"):
-                return Taken(await release(connection, gateway, waiting, remembered, taker))
+        return await _take_together(gateway, taker, queue, transfer_ids)
     except SQLAlchemyError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
-        log.error(  # noqa: TRY400 - the text of the error is not for the log
-            "hand-over failed", extra={"transfer": transfer_id, "reason": FAULT, "error": type(exc).__name__}
-        )
+        if len(transfer_ids) == 1:
+            await _lay_aside(gateway, transfer_ids[0], exc)
+            return []
+    alone = [await _take(gateway, taker, queue, [transfer_id]) for transfer_id in transfer_ids]
+    return [released for taken in alone for released in taken or ()]
+
+
+async def _take_together(
+    gateway: Gateway, taker: Taker, queue: Queue, transfer_ids: Sequence[str]
+) -> list[Released] | None:
+    async with gateway.db.writing() as connection:
+        remembered = await remember(connection, transfer_ids)
+        await hold_persons(connection, remembered)
+        waiting = await claim(connection, gateway.clock(), transfer_ids, queue)
+        mine = [(waiting[one.sought.transfer_id], one) for one in remembered if one.sought.transfer_id in waiting]
+        if not mine:
+            return None
+        with station("handed_over"):
+            return await release(connection, gateway, mine, taker)
+
+
+async def _lay_aside(gateway: Gateway, transfer_id: str, exc: Exception) -> None:
+    log.error("hand-over failed", extra={"transfer": transfer_id, "reason": FAULT, "error": type(exc).__name__})
     async with gateway.db.writing() as connection:
         now = gateway.clock()
         await lay_aside(connection, transfer_id, now, now + LAID_ASIDE, FAULT)
-    return Taken(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Why a transfer is not handed over."""
+
+    state: State
+    reason: str | None
 
 
 async def release(
     connection: AsyncConnection,
     gateway: Gateway,
-    waiting: Waiting,
-    remembered: Remembered,
+    batch: Sequence[tuple[Waiting, Remembered]],
     taker: Taker,
     *,
     again: datetime | None = None,
-) -> Released | None:
-    """Decide again on this day; open the content, lease it and note it, or end the transfer and return None.
+) -> list[Released]:
+    """Decide again on this day; open the contents, lease and note them, or end transfers; return those to hand over.
 
-    The one way to a content. The caller has locked persons and transfer. A content that does not open lies dead, and so
-    does one whose attempts all ended with the death of who brought it. `again`: the taker has the lease until then, and
-    gets the same once more.
+    The one way to a content. The caller has locked persons and transfers. A content that does not open lies dead, and
+    so does one whose attempts all ended with the death of who brought it. `again`: the taker has the lease until then,
+    and gets the same once more.
     """
-    now, actor = gateway.clock(), taker.actor
-    verdict = await decide_again(connection, gateway, remembered, "hand_over")
+    now = gateway.clock()
+    verdicts = await decide_again(connection, gateway, [remembered for _, remembered in batch], "hand_over")
+    until = again or now + timedelta(seconds=gateway.settings.lease_seconds)
+    ends: dict[_End, list[str]] = defaultdict(list)
+    opened: list[tuple[Opened, Verdict]] = []
+    for (waiting, _), verdict in zip(batch, verdicts, strict=True):
+        found = _open(gateway, waiting, verdict, taker)
+        if isinstance(found, _End):
+            ends[found].append(waiting.id)
+        else:
+            opened.append((found, verdict))
+    for end, ids in ends.items():
+        await _end(connection, ids, end, now, taker.actor)
+    if not opened:
+        return []
+    if again is None:
+        await lease(connection, [one.waiting.id for one, _ in opened], taker, until)
+    new = [one.waiting.id for one, _ in opened if one.waiting.state is not State.HANDING_OVER]
+    await advance(connection, new, State.HANDING_OVER, now, taker.actor)
+    released = await _released(connection, [one for one, _ in opened], until, again=again is not None)
+    evidence = [_evidence(one, taker, verdict.decision_id) for one, (_, verdict) in zip(released, opened, strict=True)]
+    await append(connection, evidence, now)
+    return released
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A content that may go, and its key."""
+
+    waiting: Waiting
+    content: bytes
+    key: bytes
+
+
+def _open(gateway: Gateway, waiting: Waiting, verdict: Verdict, taker: Taker) -> Opened | _End:
+    """Open what the law lets pass, or say how the transfer ends."""
     if not verdict.still_permitted:
-        await _end(connection, gateway, waiting, verdict, actor)
-        return None
+        withdrawn = verdict.code in CODES_OF_WITHDRAWAL and waiting.state is not State.HANDING_OVER
+        return _End(State.WITHDRAWN if withdrawn else State.RETURNED, verdict.shown_code(waiting.sender))
     try:
         content, key = open_content(gateway, waiting)
     except SealBroken:  # a human has to look; other cases do not wait for it
         log.error("content does not open", extra={"transfer": waiting.id, "reason": SEAL_BROKEN})  # noqa: TRY400 - the text of the error is not for the log
-        await advance(connection, [waiting.id], State.DEAD, now, actor, SEAL_BROKEN)
-        return None
+        return _End(State.DEAD, SEAL_BROKEN)
     if taker.way is Way.PUSH and waiting.attempts - waiting.attempts_before >= gateway.settings.retry_attempts:
-        await advance(connection, [waiting.id], State.DEAD, now, actor, NEVER_ENDED)
-        return None
-    until = again or now + timedelta(seconds=gateway.settings.lease_seconds)
-    attempt = waiting.attempts + (again is None)
-    if again is None:
-        await lease(connection, waiting, taker, until)
-    if waiting.state is not State.HANDING_OVER:
-        await advance(connection, [waiting.id], State.HANDING_OVER, now, actor)
-    branch = await branch_towards(connection, waiting.agency, waiting.sender.partition(":")[0])
-    released = Released(waiting, content, key, until, attempt, branch)
-    await append(connection, [_evidence(released, taker, verdict.decision_id)], now)
-    return released
+        return _End(State.DEAD, NEVER_ENDED)
+    return Opened(waiting, content, key)
 
 
-async def _end(connection: AsyncConnection, gateway: Gateway, waiting: Waiting, verdict: Verdict, actor: str) -> None:
-    """End what the law no longer lets pass; its content goes with it."""
-    end = State.WITHDRAWN if verdict.code in CODES_OF_WITHDRAWAL else State.RETURNED
-    if waiting.state is State.HANDING_OVER:
-        end = State.RETURNED
-    await advance(connection, [waiting.id], end, gateway.clock(), actor, verdict.shown_code(waiting.sender))
-    await forget_sealed(connection, [waiting.id])
+async def _end(connection: AsyncConnection, ids: Sequence[str], end: _End, now: datetime, actor: str) -> None:
+    """End transfers; the content of what the law no longer lets pass goes with them."""
+    await advance(connection, ids, end.state, now, actor, end.reason)
+    if end.state is not State.DEAD:
+        await forget_sealed(connection, ids)
+
+
+async def _released(
+    connection: AsyncConnection, opened: Sequence[Opened], until: datetime, *, again: bool
+) -> list[Released]:
+    """Add lease, number of the attempt, and the recipient agency's branch at the sender's place."""
+    ways = [(one.waiting.agency, one.waiting.sender.partition(":")[0]) for one in opened]
+    branches = await branches_towards(connection, ways)
+    return [
+        Released(one.waiting, one.content, one.key, until, one.waiting.attempts + (not again), branches.get(way))
+        for one, way in zip(opened, ways, strict=True)
+    ]
 
 
 def _evidence(released: Released, taker: Taker, decision_id: str) -> AuditEvent:

@@ -47,8 +47,10 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
         .order_by(Transfer.id)
     )
     ended = []
-    for row in (await connection.execute(query)).all():
-        verdict = await decide_again(connection, gateway, await remember(connection, row.id), "event")
+    rows = (await connection.execute(query)).all()
+    remembered = await remember(connection, [row.id for row in rows])
+    verdicts = await decide_again(connection, gateway, remembered, "event")
+    for row, verdict in zip(rows, verdicts, strict=True):
         if verdict.still_permitted:
             continue
         state = State(row.state)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from broker.delivery.handover import Released, take_next
+from broker.delivery.handover import Released, take
 from broker.delivery.repository import Queue, Taker, Way, something_waits
 from broker.gateway import Gateway
 
-MAX_ENDED = 100
+MAX_TURNS = 100
+"""So often a turn may bring nothing (all of it ended) before a page is given as it is."""
+TOGETHER = 16
+"""So many are taken in one transaction, and in the memory of one turn."""
 LOOK_SECONDS = 1.0
 """How often a waiting caller looks by itself: another process may have taken the message in."""
 
@@ -18,15 +21,12 @@ async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> li
     released: list[Released] = []
     if not await _something_waits(gateway, recipient):
         return released
-    taker = Taker(recipient, client, Way.PULL, holder=client)
-    for _ in range(limit + MAX_ENDED):
-        if len(released) == limit:
+    taker, queue = Taker(recipient, client, Way.PULL, holder=client), Queue(recipient=recipient)
+    for _ in range(limit + MAX_TURNS):
+        taken = await take(gateway, taker, queue, min(TOGETHER, limit - len(released)))
+        released += taken or ()
+        if taken is None or len(released) == limit:
             break
-        taken = await take_next(gateway, taker, Queue(recipient=recipient))
-        if taken is None:
-            break
-        if taken.released is not None:
-            released.append(taken.released)
     return released
 
 

@@ -46,18 +46,18 @@ async def release_key(gateway: Gateway, transfer_id: str, who: Caller) -> KeyRel
         key = await live_encryption_key(connection, who.client_id)
         if key is None:
             raise ProblemError("no-encryption-key", "Für diesen Zugang ist kein Schlüssel hinterlegt.")
-        remembered = await remember(connection, transfer_id)
-        await hold_persons(connection, remembered)
+        [remembered] = await remember(connection, [transfer_id])
+        await hold_persons(connection, [remembered])
         held = await hold(connection, transfer_id)
         _check(held, who.client_id, gateway.clock())
         taker = Taker(instance, who.client_id, Way.KEY, holder=who.client_id)
         again = held.leased_until if _is_leased(held, gateway.clock()) else None
         assert held.waiting is not None  # noqa: S101 - checked two lines above
-        released = await release(connection, gateway, held.waiting, remembered, taker, again=again)
+        released = await release(connection, gateway, [(held.waiting, remembered)], taker, again=again)
         state = (await hold(connection, transfer_id)).state
-    if released is None:  # committed: the transfer has ended by this very decision
+    if not released:  # committed: the transfer has ended by this very decision
         _conflict(state)
-    return KeyReleased(released, encrypted_content_key(released.key, transfer_id, key))
+    return KeyReleased(released[0], encrypted_content_key(released[0].key, transfer_id, key))
 
 
 async def _check_recipient(connection: AsyncConnection, transfer_id: str, instance: str) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -79,14 +79,24 @@ class Waiting:
     attempts_before: int
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A transfer that can be handed over now."""
+
+    id: str
+    tried: bool
+    """Whether an attempt was begun before, since it last began anew."""
+
+
 async def next_ids(
     connection: AsyncConnection, now: datetime, queue: Queue, passed_over: Sequence[str], limit: int
-) -> list[str]:
+) -> list[Candidate]:
     """Return the transfers of a queue that can be handed over now, first things first; nothing is locked."""
     query = _candidates(queue.recipient is not None, queue.agency is not None)
     if passed_over:
         query = query.where(Transfer.id.not_in(passed_over))
-    return list(await connection.scalars(query, _values(now, queue) | {"most": limit}))
+    rows = await connection.execute(query, _values(now, queue) | {"most": limit})
+    return [Candidate(row.id, row.tried) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +125,17 @@ async def hold(connection: AsyncConnection, transfer_id: str) -> Held:
     return Held(state, _waiting(row), row["leased_until"], row["holder"], way, waits_behind=row["behind"])
 
 
-async def claim(connection: AsyncConnection, now: datetime, transfer_id: str, queue: Queue) -> Waiting | None:
-    """Lock a transfer and its delivery if it can be handed over now; None: it cannot, or another is just taking it.
+async def claim(
+    connection: AsyncConnection, now: datetime, transfer_ids: Sequence[str], queue: Queue
+) -> dict[str, Waiting]:
+    """Lock those transfers, with their deliveries, that can be handed over now and nobody else is just taking.
 
     Both rows are locked, so that PostgreSQL looks at both as they are now: who took it meanwhile has changed one of
     them. The earlier ones of its case need no lock: a transfer that holds its case stops doing so and never begins.
     """
     query = _claimed(queue.recipient is not None, queue.agency is not None)
-    row = (await connection.execute(query, _values(now, queue) | {"one": transfer_id})).mappings().one_or_none()
-    return None if row is None else _waiting(row)
+    rows = (await connection.execute(query, _values(now, queue) | {"ids": list(transfer_ids)})).mappings()
+    return {row["id"]: _waiting(row) for row in rows}
 
 
 def _columns() -> list[Any]:
@@ -145,7 +157,8 @@ def _arrived(*columns: Any) -> Select[Any]:  # noqa: ANN401 - columns of several
 @cache
 def _candidates(of_recipient: bool, of_agency: bool) -> Select[Any]:
     """Build the query once: building it took longer than running it."""
-    query = _due(Transfer.id, of_recipient=of_recipient, of_agency=of_agency)
+    tried = (DeliveryRow.attempts > DeliveryRow.attempts_before).label("tried")
+    query = _due(Transfer.id, tried, of_recipient=of_recipient, of_agency=of_agency)
     return query.order_by(_overtakes(Transfer).desc(), Transfer.seq).limit(bindparam("most"))
 
 
@@ -153,7 +166,7 @@ def _candidates(of_recipient: bool, of_agency: bool) -> Select[Any]:
 def _claimed(of_recipient: bool, of_agency: bool) -> Select[Any]:
     """Build the query once."""
     query = _due(*_columns(), of_recipient=of_recipient, of_agency=of_agency)
-    query = query.where(Transfer.id == bindparam("one"))
+    query = query.where(Transfer.id.in_(bindparam("ids", expanding=True)))
     return query.with_for_update(of=(Transfer, DeliveryRow), key_share=True, skip_locked=True)
 
 
@@ -219,22 +232,32 @@ async def something_waits(connection: AsyncConnection, now: datetime, recipient:
     return (await connection.execute(query)).first() is not None
 
 
-async def lease(connection: AsyncConnection, waiting: Waiting, taker: Taker, until: datetime) -> None:
-    """Give the next attempt to whoever has locked the delivery."""
-    values = {"leased_until": until, "attempts": waiting.attempts + 1, "way": taker.way.value, "holder": taker.holder}
-    await connection.execute(update(DeliveryRow).where(DeliveryRow.transfer_id == waiting.id).values(**values))
+async def lease(connection: AsyncConnection, transfer_ids: Sequence[str], taker: Taker, until: datetime) -> None:
+    """Give the next attempt to whoever has locked the deliveries."""
+    values = {
+        "leased_until": until,
+        "way": taker.way.value,
+        "holder": taker.holder,
+        "attempts": DeliveryRow.attempts + 1,
+    }
+    await connection.execute(update(DeliveryRow).where(DeliveryRow.transfer_id.in_(transfer_ids)).values(values))
 
 
-async def keep_lease(connection: AsyncConnection, transfer_id: str, attempt: int, until: datetime) -> bool:
-    """Prolong the lease of an attempt; False: a later attempt has begun, or it was let go."""
-    return await _of_attempt(connection, transfer_id, attempt, leased_until=until)
+async def keep_leases(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], until: datetime) -> None:
+    """Prolong the leases of attempts (transfer, number); not of one after which a later attempt has begun."""
+    await _of_attempts(connection, attempts, leased_until=until)
+
+
+async def let_go(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Give back what was leased and not begun: it waits again, and the attempt does not count towards the bound."""
+    await _of_attempts(connection, attempts, leased_until=now, attempts_before=DeliveryRow.attempts_before + 1)
 
 
 async def note_failure(
     connection: AsyncConnection, transfer_id: str, attempt: int, until: datetime, reason: str
 ) -> bool:
     """Note why an attempt failed and when the next may begin; False: a later attempt has begun, nothing is noted."""
-    return await _of_attempt(connection, transfer_id, attempt, leased_until=until, last_error=reason)
+    return await _of_attempts(connection, [(transfer_id, attempt)], leased_until=until, last_error=reason) == 1
 
 
 async def lay_aside(connection: AsyncConnection, transfer_id: str, now: datetime, until: datetime, reason: str) -> None:
@@ -243,9 +266,10 @@ async def lay_aside(connection: AsyncConnection, transfer_id: str, now: datetime
     await connection.execute(statement.values(leased_until=until, last_error=reason))
 
 
-async def _of_attempt(connection: AsyncConnection, transfer_id: str, attempt: int, **values: Any) -> bool:  # noqa: ANN401 - values of columns
-    statement = update(DeliveryRow).where(DeliveryRow.transfer_id == transfer_id, DeliveryRow.attempts == attempt)
-    return (await connection.execute(statement.values(**values))).rowcount == 1
+async def _of_attempts(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], **values: Any) -> int:  # noqa: ANN401 - values of columns
+    """Change deliveries whose last attempts are these; return how many they are."""
+    key = tuple_(DeliveryRow.transfer_id, DeliveryRow.attempts)
+    return (await connection.execute(update(DeliveryRow).where(key.in_(attempts)).values(**values))).rowcount
 
 
 async def forget_sealed(connection: AsyncConnection, transfer_ids: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import uuid4
@@ -15,11 +15,11 @@ from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittu
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
 from broker import metrics
-from broker.delivery.handover import FAULT, Released, take_next
+from broker.delivery.handover import FAULT, Released, take
 from broker.delivery.in_flight import expire_due
 from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import accept_quittung
-from broker.delivery.repository import Queue, Taker, Way, hold, keep_lease, note_failure
+from broker.delivery.repository import Queue, Taker, Way, hold, keep_leases, let_go, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 ACTOR = "broker:delivery"
 WORKER = str(uuid4())
 """This process, as the holder of leases."""
+TOGETHER = 8
+"""So many are taken in one transaction; they are brought one after another."""
 RENEWALS = 3
 """So often a lease is prolonged in its time while an office's channel is slow."""
 PAUSE_AFTER_FAULT = 1.0
@@ -77,21 +79,33 @@ async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
 async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
     done, taker = 0, Taker(ACTOR, "", Way.PUSH, holder=WORKER)
     while not gateway.halt.requested:
-        taken = await take_next(gateway, taker, Queue(agency=agency))
+        taken = await take(gateway, taker, Queue(agency=agency), TOGETHER)
         if taken is None:
             break
-        if taken.released is not None:
-            await _bring(gateway, adapter, taken.released)
-        done += 1
+        await _bring_all(gateway, adapter, taken)
+        done += len(taken) or 1
     return done
+
+
+async def _bring_all(gateway: Gateway, adapter: AgencyAdapter, taken: Sequence[Released]) -> None:
+    """Hand over one after another; what was not begun when the process is to end is anybody's again at once."""
+    left = list(taken)
+    try:
+        async with _leased(gateway, left):
+            while left and not gateway.halt.requested:
+                await _bring(gateway, adapter, left[0])
+                del left[0]
+    finally:
+        if not_begun := left if gateway.halt.requested else left[1:]:
+            async with gateway.db.writing() as connection:
+                await let_go(connection, [(one.transfer.id, one.attempt) for one in not_begun], gateway.clock())
 
 
 async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -> None:
     """Hand over outside of any transaction, then note it; dying between the two hands over the same file again."""
     transfer = released.transfer
     try:
-        async with _leased(gateway, released):
-            await asyncio.to_thread(adapter.deliver, _delivery(released))
+        await asyncio.to_thread(adapter.deliver, _delivery(released))
     except DeliveryError as exc:
         await _failed(gateway, released, exc)
         return
@@ -103,9 +117,9 @@ async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -
 
 
 @asynccontextmanager
-async def _leased(gateway: Gateway, released: Released) -> AsyncIterator[None]:
-    """Prolong the lease while the body runs, so that nobody else brings the same to a slow office meanwhile."""
-    task = asyncio.create_task(_prolong(gateway, released))
+async def _leased(gateway: Gateway, left: Sequence[Released]) -> AsyncIterator[None]:
+    """Prolong the leases of what is left while the body runs, so that nobody else brings it to a slow office too."""
+    task = asyncio.create_task(_prolong(gateway, left))
     try:
         yield
     finally:
@@ -113,15 +127,14 @@ async def _leased(gateway: Gateway, released: Released) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _prolong(gateway: Gateway, released: Released) -> None:
+async def _prolong(gateway: Gateway, left: Sequence[Released]) -> None:
     span = timedelta(seconds=gateway.settings.lease_seconds)
-    held = True
-    while held:
+    while True:
         await asyncio.sleep(span.total_seconds() / RENEWALS)
         with suppress(SQLAlchemyError):
             async with gateway.db.writing() as connection:
                 until = gateway.clock() + span
-                held = await keep_lease(connection, released.transfer.id, released.attempt, until)
+                await keep_leases(connection, [(one.transfer.id, one.attempt) for one in left], until)
 
 
 def _delivery(released: Released) -> Delivery:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
 
 from broker.directory.models import Agency, AgencyBranch, AgencyChannel, AgencyInstance
 from schemas.identifiers import UnitCode
@@ -55,14 +56,21 @@ async def branches(connection: AsyncConnection, agency_id: str | None = None) ->
     return (await connection.execute(statement)).all()
 
 
-async def branch_towards(connection: AsyncConnection, agency_id: str, from_agency: str) -> str | None:
-    """Return the branch of an agency at the place of another agency, or None: who writes from Marl writes to Marl."""
-    place = select(Agency.place).where(Agency.id == from_agency).scalar_subquery()
-    statement = select(AgencyBranch.branch).where(
-        AgencyBranch.agency_id == agency_id, AgencyBranch.active.is_(True), AgencyBranch.name == place
+async def branches_towards(connection: AsyncConnection, ways: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return, for (agency, agency that writes) where there is one, the branch at the place of the one that writes.
+
+    Who writes from Marl writes to Marl.
+    """
+    wanted = list(dict.fromkeys(ways))
+    writer = aliased(Agency)
+    statement = (
+        select(AgencyBranch.agency_id, writer.id, AgencyBranch.branch)
+        .join(writer, writer.place == AgencyBranch.name)
+        .where(AgencyBranch.active.is_(True))
+        .where(AgencyBranch.agency_id.in_([to for to, _ in wanted]), writer.id.in_([by for _, by in wanted]))
     )
-    found: str | None = await connection.scalar(statement)
-    return found
+    found = {(row[0], row[1]): str(row[2]) for row in await connection.execute(statement)}
+    return {way: found[way] for way in wanted if way in found}
 
 
 async def agency(connection: AsyncConnection, agency_id: str) -> AgencyRow | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.bulk import insert_rows
 from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.gateway import Gateway
@@ -16,13 +18,12 @@ from broker.ids import new_id
 from broker.lifecycle.models import Transfer, TransferSubject
 from broker.subjects.state import lock_shared
 from broker.transfers.answers import NEUTRAL_CODE, rests
-from broker.transfers.gather import complete, load_records
+from broker.transfers.gather import Records, complete, load_records
 from broker.transfers.models import DecisionRow
 from broker.transfers.record import decision_columns
 from broker.transfers.seek import Sought, seek_again
 from consent.decision import Decision, Refusal
 from consent.engine import decide
-from consent.facts import TransferFacts
 from consent.facts_json import facts_from_json
 
 
@@ -48,53 +49,74 @@ class Remembered:
     """A transfer as it was decided on, and the look-up of its persons."""
 
     sought: Sought
-    first: Any
-    """The row of its first decision."""
+    first: Row[Any]
+    """Its row, with facts and detail of its first decision."""
 
 
-async def remember(connection: AsyncConnection, transfer_id: str) -> Remembered:
-    """Read what a later decision about a transfer needs."""
-    transfer = (await connection.execute(select(Transfer).where(Transfer.id == transfer_id))).one()
-    first = (await connection.execute(select(DecisionRow).where(DecisionRow.id == transfer.decision_id))).one()
-    about = (await connection.execute(select(TransferSubject).where(TransferSubject.transfer_id == transfer_id))).one()
-    return Remembered(seek_again(transfer, about, first.detail["references"]), first)
+#: Parameter: ``ids``.
+_KEPT = (
+    select(
+        Transfer.id,
+        Transfer.sender,
+        Transfer.recipient,
+        Transfer.purpose,
+        Transfer.order_key,
+        Transfer.decision_id,
+        DecisionRow.facts,
+        DecisionRow.detail,
+        TransferSubject.persons,
+        TransferSubject.cases,
+    )
+    .join(DecisionRow, DecisionRow.id == Transfer.decision_id)
+    .join(TransferSubject, TransferSubject.transfer_id == Transfer.id)
+    .where(Transfer.id.in_(bindparam("ids", expanding=True)))
+)
 
 
-async def hold_persons(connection: AsyncConnection, remembered: Remembered) -> None:
-    """Keep events about the transfer's persons waiting until the transaction ends, or wait for the one that runs.
+async def remember(connection: AsyncConnection, transfer_ids: Sequence[str]) -> list[Remembered]:
+    """Read what a later decision about transfers needs: one query, in the order of the ids."""
+    found = {row.id: row for row in await connection.execute(_KEPT, {"ids": list(transfer_ids)})}
+    return [_remembered(found[transfer_id]) for transfer_id in transfer_ids]
+
+
+def _remembered(row: Row[Any]) -> Remembered:
+    return Remembered(seek_again(row, row, row.detail["references"]), row)
+
+
+async def hold_persons(connection: AsyncConnection, batch: Sequence[Remembered]) -> None:
+    """Keep events about the transfers' persons waiting until the transaction ends, or wait for those that run.
 
     Everybody locks persons before transfers: a hand-over that did it the other way round and a withdrawal would wait
     for each other.
     """
-    await lock_shared(connection, remembered.sought.state_keys())
+    await lock_shared(connection, [key for one in batch for key in one.sought.state_keys()])
 
 
-async def decide_again(connection: AsyncConnection, gateway: Gateway, remembered: Remembered, occasion: str) -> Verdict:
-    """Decide about one transfer on this day and keep the decision; the caller moves the transfer.
+async def decide_again(
+    connection: AsyncConnection, gateway: Gateway, batch: Sequence[Remembered], occasion: str
+) -> list[Verdict]:
+    """Decide about transfers on this day and keep the decisions; the caller moves the transfers.
 
-    Whoever lets something pass by the verdict has called `hold_persons`. An event about a person, which only ends
+    Whoever lets something pass by a verdict has called `hold_persons`. An event about a person, which only ends
     transfers, holds its own person's row; those of others in the transfer are looked at by their own events.
     """
-    sought, first = remembered.sought, remembered.first
     day = day_of(gateway.clock())
-    records = await load_records(connection, [sought], day, lock=False)
+    records = await load_records(connection, [one.sought for one in batch], day, lock=False)
+    decided = [_decided(gateway, one, records, day, occasion) for one in batch]
+    await insert_rows(connection, DecisionRow, [row for _, row in decided if row is not None])
+    return [verdict for verdict, _ in decided]
+
+
+def _decided(
+    gateway: Gateway, remembered: Remembered, records: Records, day: date, occasion: str
+) -> tuple[Verdict, dict[str, Any] | None]:
+    """Decide about one transfer; return what follows, and the row of the decision where one was taken."""
+    sought, first = remembered.sought, remembered.first
     try:
         facts = complete(facts_from_json(first.facts), sought, records, day)
     except ProblemError as gone:  # the ersuchen was closed meanwhile
-        return Verdict(sought.transfer_id, False, first.id, gone.slug, None)
+        return Verdict(sought.transfer_id, False, first.decision_id, gone.slug, None), None
     decision = decide(facts, gateway.catalogue, day)
-    decision_id = await _keep(connection, gateway, sought, facts, decision, occasion)
-    return _verdict(sought.transfer_id, decision_id, decision, first.detail["kept"])
-
-
-async def _keep(
-    connection: AsyncConnection,
-    gateway: Gateway,
-    sought: Sought,
-    facts: TransferFacts,
-    decision: Decision,
-    occasion: str,
-) -> str:
     row = {
         "id": new_id(),
         "transfer_id": sought.transfer_id,
@@ -104,8 +126,7 @@ async def _keep(
         "at": gateway.clock(),
         **decision_columns(decision, facts, sought.references),
     }
-    await connection.execute(insert(DecisionRow), [row])
-    return str(row["id"])
+    return _verdict(sought.transfer_id, row["id"], decision, first.detail["kept"]), row
 
 
 def _verdict(transfer_id: str, decision_id: str, decision: Decision, sealed: Sequence[str]) -> Verdict:

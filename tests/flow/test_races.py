@@ -187,7 +187,7 @@ async def test_second_decision(kreis: Kreis, monkeypatch: pytest.MonkeyPatch, as
     if not asked:
 
         async def permitted(*_: Any) -> Any:
-            return again.Verdict(transfer, True, "", None, None)
+            return [again.Verdict(transfer, True, "", None, None)]
 
         monkeypatch.setattr(handover, "decide_again", permitted)
     kreis.clock.move(days=4)

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from adapters.base import Delivery
 from broker.db import Database
 from broker.delivery import repository
-from broker.delivery.handover import take_next
+from broker.delivery.handover import take
 from broker.delivery.repository import Queue, Taker, Way
 from broker.delivery.worker import adapters_of, deliver_once
 from broker.gateway import Gateway
@@ -47,18 +48,19 @@ async def take_all(gateway: Gateway, taken: list[str], way: Way) -> None:
     queue = Queue(agency=OFFICE.partition(":")[0])
     idle = 0
     while idle < 5:
-        one = await take_next(gateway, taker, queue)
-        if one is None or one.released is None:
+        some = await take(gateway, taker, queue, 3)
+        if not some:
             idle += 1
             await asyncio.sleep(0.02)
             continue
         idle = 0
-        taken.append(one.released.transfer.id)
+        taken += [one.transfer.id for one in some]
         await asyncio.sleep(0.01)
         async with gateway.db.writing() as connection:
-            await connection.execute(
-                text("UPDATE transfers SET state = 'delivered' WHERE id = :id"), {"id": one.released.transfer.id}
-            )
+            for one in some:
+                await connection.execute(
+                    text("UPDATE transfers SET state = 'delivered' WHERE id = :id"), {"id": one.transfer.id}
+                )
 
 
 @pytest.mark.parametrize("way", [Way.PUSH, Way.PULL])
@@ -118,8 +120,8 @@ async def test_child_protection_overtakes(kreis: Kreis) -> None:
     async with kreis.gateway.db.reading() as connection:
         after = await repository.next_ids(connection, kreis.clock(), queue, (), 10)
 
-    assert due == [second]
-    assert after == [second, first]
+    assert [one.id for one in due] == [second]
+    assert [one.id for one in after] == [second, first]
 
 
 async def test_slow_office_keeps_its_lease(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,3 +147,39 @@ async def test_slow_office_keeps_its_lease(kreis: Kreis, monkeypatch: pytest.Mon
     await one
 
     assert (brought, other) == (["once"], 0)
+
+
+async def test_what_was_tried_without_an_end_is_brought_alone(kreis: Kreis) -> None:
+    """A transfer whose bringer may have died of it takes no other with it; fresh ones are taken together."""
+    (first,), (second,), (third,) = (await waiting(kreis, OFFICE, cases=3, each=1)).values()
+    async with kreis.gateway.db.writing() as connection:
+        await connection.execute(text("UPDATE deliveries SET attempts = 1 WHERE transfer_id = :id"), {"id": first})
+    taker, queue = Taker("broker:delivery", "", Way.PUSH, holder=str(uuid4())), Queue(agency=FOLDER_AGENCY)
+    taken = [await take(kreis.gateway, taker, queue, most=8) for _ in range(3)]
+
+    assert [[one.transfer.id for one in some or ()] for some in taken] == [[first], [second, third], []]
+
+
+async def test_what_was_not_begun_when_the_process_ends_is_anybodys_at_once(
+    kreis: Kreis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several that were taken together, those that were not begun wait again, and have lost no attempt."""
+    (first,), (second,), (third,) = (await waiting(kreis, OFFICE, cases=3, each=1)).values()
+    adapter = (await adapters_of(kreis.gateway))[FOLDER_AGENCY]
+    inner = type(adapter).deliver
+
+    def last(self: object, delivery: Delivery) -> None:
+        kreis.gateway.halt.request()
+        inner(self, delivery)  # type: ignore[arg-type]  # the adapter itself
+
+    monkeypatch.setattr(type(adapter), "deliver", last)
+    await deliver_once(kreis.gateway, {FOLDER_AGENCY: adapter})
+    taker, queue = Taker("broker:delivery", "", Way.PUSH, holder=str(uuid4())), Queue(agency=FOLDER_AGENCY)
+    others = await take(kreis.gateway, taker, queue, most=8)
+
+    assert await (await kreis.office(JOBCENTER)).state(first) == "delivered"
+    assert others is not None
+    assert [(one.transfer.id, one.attempt, one.transfer.attempts_before) for one in others] == [
+        (second, 2, 1),
+        (third, 2, 1),
+    ]
