@@ -115,10 +115,15 @@ def _insert(dialect: Dialect, table: type[Base], columns: tuple[str, ...]) -> In
     return Insert(
         columns=columns,
         processes=tuple(column.type.dialect_impl(dialect).bind_processor(dialect) for column in found),
-        target=f"{model.name} ({', '.join(columns)})",
+        target=f"{model.name} ({', '.join(map(_quoted, columns))})",
         casts=tuple(f"c{n}::json" if isinstance(column.type, JSON) else f"c{n}" for n, column in enumerate(found)),
         types=tuple(kinds),
     )
+
+
+def _quoted(name: str) -> str:
+    """Write the name of a column that may be a reserved word."""
+    return f'"{name}"'
 
 
 def _kind(column: Column[Any], dialect: Dialect) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -92,8 +92,7 @@ async def seal_batch(gateway: Gateway, lease: Lease, limit: int = BATCH) -> int:
             await tree.write_leaves(connection, before.size, waiting)
             after = await _grow(connection, gateway, before, [leaf for _, leaf in waiting])
             await tree.write_checkpoint(connection, after)
-            done = delete(AuditPending).where(AuditPending.seq.in_([seq for seq, _ in waiting]))
-            await connection.execute(done)
+            await tree.forget_pending(connection, [seq for seq, _ in waiting])
     return len(waiting)
 
 

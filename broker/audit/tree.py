@@ -11,8 +11,18 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.merkle import EMPTY_ROOT, Tile
-from broker.audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending, AuditTile
+from broker.audit.models import AuditCheckpoint, AuditLeaf, AuditPending, AuditTile
+from broker.bulk import Sql, fetch, insert_rows
 from broker.db import upsert
+
+UNSEALED = Sql(
+    "SELECT p.seq, e.leaf FROM audit_pending p JOIN audit_entries e ON e.seq = p.seq ORDER BY p.seq LIMIT $1::int",
+    "SELECT p.seq, e.leaf FROM audit_pending p JOIN audit_entries e ON e.seq = p.seq ORDER BY p.seq LIMIT ?",
+)
+SEALED = Sql(
+    "DELETE FROM audit_pending WHERE seq = ANY($1::bigint[])",
+    "DELETE FROM audit_pending WHERE seq IN (SELECT value FROM json_each(?))",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +69,12 @@ async def write_tiles(connection: AsyncConnection, tiles: Mapping[Tile, bytes]) 
 
 async def unsealed(connection: AsyncConnection, limit: int) -> list[tuple[int, bytes]]:
     """Return number and leaf of entries that have no index yet, lowest number first."""
-    query = (
-        select(AuditPending.seq, AuditEntry.leaf)
-        .join(AuditEntry, AuditEntry.seq == AuditPending.seq)
-        .order_by(AuditPending.seq)
-        .limit(limit)
-    )
-    return [(row.seq, bytes(row.leaf)) for row in await connection.execute(query)]
+    return [(row.seq, bytes(row.leaf)) for row in await fetch(connection, UNSEALED, limit)]
+
+
+async def forget_pending(connection: AsyncConnection, numbers: Sequence[int]) -> None:
+    """Note that entries are in the tree now."""
+    await fetch(connection, SEALED, list(numbers))
 
 
 async def oldest_unsealed(connection: AsyncConnection) -> datetime | None:
@@ -76,7 +85,7 @@ async def oldest_unsealed(connection: AsyncConnection) -> datetime | None:
 async def write_leaves(connection: AsyncConnection, first: int, leaves: Sequence[tuple[int, bytes]]) -> None:
     """Give entries their indices, from `first` on."""
     rows = [{"index": first + i, "seq": seq, "leaf": leaf} for i, (seq, leaf) in enumerate(leaves)]
-    await connection.execute(insert(AuditLeaf), rows)
+    await insert_rows(connection, AuditLeaf, rows)
 
 
 async def write_checkpoint(connection: AsyncConnection, state: Head) -> None:

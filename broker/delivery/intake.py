@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 GROUP = "amtsbruecke.delivery"
 WAIT_SECONDS = 2.0
+MOST = 100
+"""Records that are taken in at once."""
+TURN_SECONDS = 0.1
+"""Turns that are not full begin so far apart, as the relay's."""
 PAUSE_AFTER_FAULT = 1.0
 AGENCIES = Sql(
     "SELECT id, agency FROM transfers WHERE id = ANY($1::text[])",
@@ -48,7 +53,7 @@ async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
 
 async def take_in_once(gateway: Gateway, subscription: Subscription, wait_seconds: float) -> int:
     """Read, write, and only then commit the positions; return how many records were read."""
-    consumed = await subscription.fetch(wait_seconds)
+    consumed = await subscription.fetch(wait_seconds, MOST)
     if consumed:
         await take_in(gateway, consumed)
         await subscription.commit(consumed)
@@ -72,7 +77,9 @@ async def _read_on(gateway: Gateway, transport: Transport) -> None:
     try:
         while agencies == await _agencies(gateway) and not gateway.halt.requested:
             gateway.pulse.beat("intake")
-            await take_in_once(gateway, subscription, WAIT_SECONDS)
+            began = monotonic()
+            if 0 < await take_in_once(gateway, subscription, WAIT_SECONDS) < MOST:
+                await gateway.halt.pause(began + TURN_SECONDS - monotonic())
     finally:
         await subscription.close()
 

@@ -22,13 +22,15 @@ from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.outbox.leases import Fences, give_back, renew, still_held
-from broker.outbox.repository import Claimed, anything_waits, claim, forget
+from broker.outbox.repository import BATCH, Claimed, anything_waits, claim, forget
 from broker.transport.base import Fault, Outlet, Pinged, Transport, TransportUnavailable
 
 log = logging.getLogger(__name__)
 
 ACTOR = "broker:relay"
 PAUSE_AFTER_FAULT = 1.0
+TURN_SECONDS = 0.1
+"""Turns that are not full begin so far apart: what a turn costs by itself is shared by what came meanwhile."""
 PASSED_OVER_SECONDS = 10.0
 """So long a topic that is missing, forbidden or too narrow is left alone, so that the others go on."""
 FAREWELL_SECONDS = 2.0
@@ -240,8 +242,11 @@ async def _work(gateway: Gateway, relay: Relay) -> None:
         gateway.pulse.beat("relay")
         try:
             await relay.renew(every)
-            if await relay.turn() == 0:
+            began = _now()
+            if (count := await relay.turn()) == 0:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)
+            elif count < BATCH:
+                await gateway.halt.pause(began + TURN_SECONDS - _now())
         except (TransportUnavailable, SQLAlchemyError) as exc:
             _say(exc)
             await gateway.halt.pause(PAUSE_AFTER_FAULT)
