@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
-from broker.audit.log import append
+from broker.audit.log import entry_of, rows_of
+from broker.bulk import insert_all
 from broker.delivery.models import QuittungRow
 from broker.delivery.repository import forget_sealed
 from broker.errors import ProblemError, invalid
@@ -18,7 +20,8 @@ from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State, sources
-from broker.outbox.side import enqueue, of_quittung
+from broker.outbox.models import OutboxRow
+from broker.outbox.side import About, of_quittung, record_rows
 from schemas.quittung import Quittung, QuittungStatus
 
 TARGETS = {
@@ -35,6 +38,16 @@ class Accepted:
     transfer_id: str
     state: State
     repeated: bool
+
+
+Addressed = Row[str, str, str, str, str, str]
+"""id, sender, recipient, message_id, state, order_key of a transfer."""
+#: Parameter: ``id``.
+_ADDRESSED = (
+    select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.message_id, Transfer.state, Transfer.order_key)
+    .where(Transfer.id == bindparam("id"))
+    .with_for_update(key_share=True)
+)
 
 
 async def accept_quittung(
@@ -57,25 +70,23 @@ async def accept_quittung(
         allowed = sorted(state.value for state in sources(target))
         text = f"Eine Quittung {quittung.status} ist im Zustand {row.state} nicht möglich."
         raise ProblemError("state-conflict", text, state=row.state, allowed=allowed)
-    await _keep(connection, quittung, gateway)
     await forget_sealed(connection, [row.id])
-    data = {"status": quittung.status.value} | ({"reason": quittung.reason.value} if quittung.reason else {})
-    side = {"client": client, "quittung_digest": quittung.digest}
-    event = AuditEvent("transfer.quittung", actor, row.sender, row.recipient, row.id, data, side)
-    await append(connection, [event], now)
-    await enqueue(
-        connection, gateway, of_quittung(row.id, row.sender, quittung.message_id, quittung.status, quittung.reason)
-    )
+    told = of_quittung(row.id, row.sender, quittung.message_id, quittung.status, quittung.reason)
+    outbox = record_rows(gateway, told, About(row.order_key, row.message_id))
+    evidence = rows_of([entry_of(_evidence(row, quittung, client), now)])
+    await insert_all(connection, (QuittungRow, [_row(quittung, now)]), (OutboxRow, outbox), *evidence)
     return Accepted(row.id, target, repeated=False)
 
 
-async def _addressed(connection: AsyncConnection, quittung: Quittung, agency: str) -> Row[str, str, str, str, str]:
-    query = (
-        select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.message_id, Transfer.state)
-        .where(Transfer.id == quittung.transfer_id)
-        .with_for_update(key_share=True)
-    )
-    row = (await connection.execute(query)).one_or_none()
+def _evidence(row: Addressed, quittung: Quittung, client: str) -> AuditEvent:
+    data = {"status": quittung.status.value} | ({"reason": quittung.reason.value} if quittung.reason else {})
+    side = {"client": client, "quittung_digest": quittung.digest}
+    return AuditEvent("transfer.quittung", str(quittung.sender), row.sender, row.recipient, row.id, data, side)
+
+
+async def _addressed(connection: AsyncConnection, quittung: Quittung, agency: str) -> Addressed:
+    """Lock the transfer that a quittung names and read what is asked of it."""
+    row = (await connection.execute(_ADDRESSED, {"id": quittung.transfer_id})).one_or_none()
     if row is None or row.recipient != str(quittung.sender) or quittung.sender.agency != agency:
         raise ProblemError("not-found", "Diese Übermittlung gibt es für diese Instanz nicht.")
     return row
@@ -91,8 +102,8 @@ async def _known(connection: AsyncConnection, quittung: Quittung) -> bool:
     return found is not None
 
 
-async def _keep(connection: AsyncConnection, quittung: Quittung, gateway: Gateway) -> None:
-    row = {
+def _row(quittung: Quittung, now: datetime) -> dict[str, Any]:
+    return {
         "sender": str(quittung.sender),
         "message_id": quittung.message_id,
         "transfer_id": quittung.transfer_id,
@@ -100,9 +111,8 @@ async def _keep(connection: AsyncConnection, quittung: Quittung, gateway: Gatewa
         "reason": quittung.reason.value if quittung.reason else None,
         "digest": quittung.digest,
         "content": quittung.content,
-        "at": gateway.clock(),
+        "at": now,
     }
-    await connection.execute(insert(QuittungRow), [row])
 
 
 async def quittungen_of(connection: AsyncConnection, transfer_id: str) -> Sequence[Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.bulk import insert_rows
 from broker.clock import timestamp
 from broker.gateway import Gateway
 from broker.ids import new_id
@@ -47,24 +49,37 @@ def of_notice(transfer_id: str, recipient: str, notice_id: str, kind: str) -> Si
     return SideRecord(MITTEILUNGEN, transfer_id, recipient, {"notice_id": notice_id, "kind": kind}, "/v1/notices")
 
 
-async def enqueue(connection: AsyncConnection, gateway: Gateway, told: SideRecord) -> None:
-    """Write the record into the outbox, in the caller's transaction; it keeps the order of its case."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """The transfer that something is told of: its case's key, by which the record keeps its order, and its message."""
+
+    order_key: str
+    message_id: str
+
+
+def record_rows(gateway: Gateway, told: SideRecord, about: About) -> list[dict[str, Any]]:
+    """Return the row of the record in the outbox, for the caller's transaction; none where nothing carries it."""
     if not gateway.settings.kafka_bootstrap:
-        return
-    query = select(Transfer.order_key, Transfer.message_id).where(Transfer.id == told.transfer_id)
-    transfer = (await connection.execute(query)).one()
-    ids = {"transfer_id": told.transfer_id, "message_id": transfer.message_id}
+        return []
+    ids = {"transfer_id": told.transfer_id, "message_id": about.message_id}
     record_id = new_id()
     row = {
         "record_id": record_id,
         "transfer_id": told.transfer_id,
-        "partition": partition_of(transfer.order_key),
+        "partition": partition_of(about.order_key),
         "topic": side_topic_of(told.instance.partition(":")[0], told.sort),
-        "key": transfer.order_key,
+        "key": about.order_key,
         "headers": _headers(gateway, told, record_id),
         "value": orjson.dumps(ids | dict(told.data) | {"link": told.link}),
     }
-    await connection.execute(insert(OutboxRow), [row])
+    return [row]
+
+
+async def enqueue(connection: AsyncConnection, gateway: Gateway, told: SideRecord) -> None:
+    """Write the record into the outbox, in the caller's transaction; it keeps the order of its case."""
+    query = select(Transfer.order_key, Transfer.message_id).where(Transfer.id == told.transfer_id)
+    about = About(*(await connection.execute(query)).one())
+    await insert_rows(connection, OutboxRow, record_rows(gateway, told, about))
 
 
 def _headers(gateway: Gateway, told: SideRecord, record_id: str) -> dict[str, str]:
