@@ -130,7 +130,8 @@ class Gateways:
     def _forget(self, port: int) -> None:
         """Keep no connection to a gateway that lost one: it may have died, and the others with it."""
         while self._idle[port]:
-            self._idle[port].pop()[1].transport.abort()
+            _, writer = self._idle[port].pop()
+            writer.transport.abort()
 
     def close(self) -> None:
         """Hang up."""
