@@ -25,7 +25,7 @@ from tests.servers.postgres import free_port
 
 DIRECTORY = Path(__file__).with_name("directory.yaml")
 AUDIENCE = "http://127.0.0.1:8080"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 JOBCENTER = "jobcenter-kreis-re:JOBCENTER"
 INBOXES = (
     "sozialamt-recklinghausen:SOZIALAMT_SGBXII",

@@ -11,7 +11,7 @@ from faults.roles import Doom
 from faults.scene import Break, Scene, each_of, fault
 
 HALF = 0.5
-REACH_SECONDS = 60.0
+REACH_SECONDS = 120.0
 """So long a doomed process may take to come to its place."""
 
 #: Where a role's work is half done. A place that no longer exists fails a test of tests/faults.

@@ -22,8 +22,11 @@ from faults.scene import FAULTS, CannotBreak, Fault, Scene
 
 #: Modules that enlist faults on import.
 ENLISTING = (clocks, kills, network, records, servers)
-DRAIN_SECONDS = 180.0
+DRAIN_SECONDS = 900.0
 STUCK_SECONDS = 60.0
+"""What does not move for so long is stuck."""
+PATIENCE = 2
+"""The quick subset, which runs beside other things, waits so many times as long."""
 Say = Callable[[str], None]
 
 
@@ -132,10 +135,10 @@ def _play(scene: Scene, fault: Fault, result: Result, folder: Path, seed: int, s
 
 def _drain(scene: Scene, say: Say) -> list[str]:
     """Wait until nothing moves any more; return what is stuck."""
-    end = time.monotonic() + DRAIN_SECONDS
     left: list[tuple[str, str]] = []
     changed = time.monotonic()
-    while time.monotonic() < end and time.monotonic() - changed < STUCK_SECONDS:
+    end = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < end and time.monotonic() - changed < STUCK_SECONDS * (PATIENCE if scene.quick else 1):
         found = snapshot.moving(scene.cluster, scene.deployment.database)
         if not found:
             return []
@@ -166,7 +169,7 @@ def _check(scene: Scene, evidence: Evidence, result: Result, say: Say) -> None:
     )
     findings += [Finding("traced", "a person's name stands in the table", tuple(seen.traces))] if seen.traces else []
     findings += checks.traced(MARK.encode(), [*_logs(deployment.folder), *((r.topic, r.value) for r in lying)])
-    findings += checks.slow(result.recovery)
+    findings += checks.slow(result.recovery, checks.RECOVERY_SECONDS * (PATIENCE if scene.quick else 1))
     promises = [e["promise"] for e in evidence.sent if e["promise"]]
     say("checking the evidence")
     findings += audit.verified(deployment.settings("admin"), deployment.folder, promises, audit.unsealed(deployment))
