@@ -73,10 +73,15 @@ lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newe
 	&& $(PIP_COMPILE) --extra dev --build-deps-for editable --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 
-secrets: ## passwords for compose.yaml under secrets/, made once, never kept by git
+# Readable by all inside a folder that is the owner's alone: in a container they are read under another name.
+SECRETS := postgres-password $(addprefix amtsbruecke_login_,serve relay deliver seal cleanup admin)
+
+secrets: $(SECRETS:%=secrets/%) ## passwords for compose.yaml under secrets/, made once, never kept by git
+	@echo "secrets/ has a password for the owner of the database, and one for the login of each process"
+
+secrets/%:
 	@mkdir -p secrets && chmod 700 secrets
-	@test -s secrets/postgres-password || $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32))' > secrets/postgres-password
-	@echo "secrets/postgres-password is there"
+	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(32))' > $@
 
 clean: ## take away .venv, caches and builds; what the service wrote under var/ stays
 	rm -rf $(VENV) build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

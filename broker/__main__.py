@@ -12,12 +12,13 @@ def main() -> None:
     if getattr(schemas, "PROJECT", None) != "amtsbruecke":
         sys.exit("amtsbruecke: ein fremdes Paket „schemas“ steht im Pfad; bitte in einer eigenen Umgebung installieren")
     from broker.cli.main import app  # noqa: PLC0415 - after the check of what it imports
+    from broker.config import FileUnreadable  # noqa: PLC0415 - the same
     from broker.keys import KeyFileError  # noqa: PLC0415 - the same
     from broker.listening import NOT_STARTED, CannotStart  # noqa: PLC0415 - the same
 
     try:
         app()
-    except (CannotStart, KeyFileError) as exc:
+    except (CannotStart, FileUnreadable, KeyFileError) as exc:
         sys.stderr.write(f"amtsbruecke: {exc}\n")
         sys.exit(NOT_STARTED)
 

@@ -12,6 +12,10 @@ from sqlalchemy import make_url
 KafkaSecurity = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
+class FileUnreadable(Exception):
+    """A file that a setting names cannot be read. The text is German, and names setting and file."""
+
+
 class Settings(BaseSettings):
     """All settings, with the defaults of one machine (embedded database and transport)."""
 
@@ -118,12 +122,17 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The SQLAlchemy address in force, with the password where a file has it."""
+        """The SQLAlchemy address in force, with the password where a file has it. Raises `FileUnreadable`."""
         if not self.database_url:
             return f"sqlite+aiosqlite:///{self.data_dir / 'amtsbruecke.db'}"
         if self.database_password_file is None:
             return self.database_url
-        password = self.database_password_file.read_text(encoding="utf-8").strip()
+        try:
+            password = self.database_password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "kein UTF-8"
+            text = f"AMTSBRUECKE_DATABASE_PASSWORD_FILE: {self.database_password_file} ist nicht zu lesen ({why})."
+            raise FileUnreadable(text) from exc
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 
     @property

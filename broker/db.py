@@ -111,7 +111,7 @@ class Database:
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
         self.engine: AsyncEngine = create_async_engine(url, **POOL, **json, **session)
         self._writer = asyncio.Lock()
-        self._role = role
+        self.role = role
         self._acts: dict[str, str] = {}
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -124,7 +124,7 @@ class Database:
         The role that the connections have anyway costs nothing.
         """
         view = copy.copy(self)
-        acts = ({} if role is self._role else {"role": role.value}) | dict(limits or {})
+        acts = ({} if role is self.role else {"role": role.value}) | dict(limits or {})
         view._acts = {} if self.is_sqlite else acts  # noqa: SLF001 - a copy of this
         return view
 
@@ -213,20 +213,24 @@ def _named_alike(*always: type[Exception]) -> Iterator[None]:
         raise
     except Exception as exc:
         if isinstance(exc, always) or (isinstance(exc, DBAPIError) and _passes(exc)):
-            kind = Collision if _code(exc).startswith(COLLIDED) else OperationalError
+            kind = Collision if sqlstate(exc).startswith(COLLIDED) else OperationalError
             raise kind(None, None, exc) from exc
         raise
 
 
 def _passes(exc: DBAPIError) -> bool:
-    code = _code(exc)
+    code = sqlstate(exc)
     lost_its_way = isinstance(exc, InternalError) and not code  # the driver's own: a dying server's words made no sense
     return exc.connection_invalidated or lost_its_way or code.startswith(PASSING)
 
 
-def _code(exc: Exception) -> str:
-    """Return the SQLSTATE of a fault; empty where it has none."""
-    return getattr(exc.orig if isinstance(exc, DBAPIError) else exc, "sqlstate", None) or ""
+def sqlstate(exc: BaseException | None) -> str:
+    """Return the SQLSTATE of a fault (PostgreSQL, appendix A); empty where it has none."""
+    while exc is not None:
+        if code := getattr(exc, "sqlstate", None):
+            return str(code)
+        exc = exc.orig if isinstance(exc, DBAPIError) else exc.__cause__
+    return ""
 
 
 def _make_folder(url: str) -> None:

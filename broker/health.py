@@ -15,6 +15,7 @@ from sqlalchemy import text
 from broker.audit.freshness import sealing
 from broker.clock import timestamp
 from broker.gateway import Gateway, gateway
+from broker.logins import look
 from broker.migrations import newest
 from broker.transport.base import Pinged, Transport
 
@@ -27,6 +28,7 @@ CHECK_SECONDS = 2.0
 KEPT_SECONDS = 1.0
 """So long a good answer is given again: whoever asks often does not reach the database."""
 
+OWNER = "database-owner"
 #: Reason code → German and English text. The codes are stable.
 REASONS: Mapping[str, tuple[str, str]] = {
     "database-unreachable": (
@@ -36,6 +38,16 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "database-version": (
         "Die Datenbank hat einen anderen Stand als dieses Programm. `amtsbruecke db upgrade` ausführen.",
         "The database is of another version than this program. Run `amtsbruecke db upgrade`.",
+    ),
+    OWNER: (
+        (
+            "Dieser Prozess ist als Eigentümer der Datenbank angemeldet: kein Recht, keine Zeilenregel begrenzt ihn. "
+            "Ihm den eigenen Zugang geben (`amtsbruecke db logins`, docs/operations.md)."
+        ),
+        (
+            "This process is logged in as the owner of the database: no privilege and no row-level security binds it. "
+            "Give it the login of its own (`amtsbruecke db logins`, docs/operations.md)."
+        ),
     ),
     "clock-offset": (
         "Die Uhr dieses Rechners geht mehr als 2 s anders als die der Datenbank. Zeitabgleich (NTP) prüfen.",
@@ -121,15 +133,17 @@ class Readiness:
                 return self._good[1]
             codes = await asyncio.gather(*(failure(check) for check in self._checks))
             seen = dict(zip((check.name for check in self._checks), codes, strict=True))
-            self._good = None if any(codes) else (monotonic(), seen)
+            failed = any(code and name not in self.warning for name, code in seen.items())
+            self._good = None if failed else (monotonic(), seen)
             return seen
 
 
 def checks_of(shared: Gateway) -> list[Check]:
-    """Return the checks that every role has: database, its version, clock, keys, loops, and that it is not ending."""
+    """Return the checks that every role has: database, its version, the login, clock, keys, loops, no end in sight."""
     return [
         Check("database", lambda: database_reached(shared), "database-unreachable"),
         Check("version", lambda: database_current(shared), "database-unreachable"),
+        Check("login", lambda: login_narrow(shared), "database-unreachable", warns=True),
         Check("clock", lambda: clock_right(shared), "database-unreachable"),
         Check("process", lambda: not_stopping(shared), "stopping"),
         Check("keys", lambda: keys_loaded(shared), "keys-missing"),
@@ -148,6 +162,15 @@ async def database_current(shared: Gateway) -> None:
     wanted = await asyncio.to_thread(newest)
     if await shared.db.version() != wanted:
         raise NotReady("database-version")
+
+
+async def login_narrow(shared: Gateway) -> None:
+    """Look whether privileges bind the login; there is none on SQLite."""
+    if shared.db.is_sqlite:
+        return
+    async with shared.db.reading() as connection:
+        if (await look(connection)).owns:
+            raise NotReady(OWNER)
 
 
 async def clock_offset(shared: Gateway) -> float:

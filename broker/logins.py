@@ -10,17 +10,52 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.privileges import PROCESSES
+from broker.privileges import PROCESSES, DbRole
 
 ITERATIONS = 4096
 SALT_BYTES = 16
 MEMBERSHIPS = """
     SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles l ON l.oid = m.member
     WHERE l.rolname = :login"""
+
+#: Of the login itself, whatever role the connection has taken on.
+LOOK = """
+    SELECT session_user::text AS name, coalesce((
+        SELECT rolsuper OR rolbypassrls OR pg_has_role(session_user, (
+            SELECT relowner FROM pg_class WHERE oid = to_regclass('public.audit_entries')), 'MEMBER')
+        FROM pg_roles WHERE rolname = session_user), false) AS owns,
+    ARRAY(SELECT needed FROM unnest(CAST(:needed AS text[])) AS needed WHERE NOT EXISTS (
+        SELECT 1 FROM pg_roles WHERE rolname = needed AND pg_has_role(session_user, oid, 'MEMBER'))) AS lacks"""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Under which name a connection to PostgreSQL is logged in, and what that means."""
+
+    name: str
+    owns: bool
+    """It owns the tables, or is a superuser: no privilege, and no row-level security, binds it."""
+    lacks: tuple[str, ...]
+    """Roles that it needs and is no member of."""
+
+
+async def look(connection: AsyncConnection, needed: Iterable[DbRole] = ()) -> Login:
+    """Return the login of a connection to PostgreSQL; `needed`: the roles that it must be able to take on."""
+    row = (await connection.execute(text(LOOK), {"needed": [role.value for role in needed]})).one()
+    return Login(row.name, row.owns, tuple(row.lacks))
+
+
+def roles_of(process: str, *, with_all: bool) -> tuple[DbRole, ...]:
+    """Return the roles that a process takes on; `with_all`: it runs the other processes' work inside."""
+    if not with_all:
+        return PROCESSES[process]
+    return tuple(role for role in DbRole if role is not DbRole.ADMIN)
 
 
 def login_of(process: str) -> str:

@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -23,11 +24,11 @@ from broker import metrics
 from broker.app import halt_where_ended, let_end
 from broker.config import Settings
 from broker.gateway import Gateway
-from broker.health import Check, checks_of, sealing_check, transport_check
+from broker.health import OWNER, REASONS, Check, checks_of, sealing_check, transport_check
 from broker.listening import CannotStart
 from broker.ops import observed_by_operations
-from broker.privileges import PROCESSES, DbRole
-from broker.start import open_gateway, transport_of
+from broker.privileges import PROCESSES
+from broker.start import open_gateway, require_login, transport_of
 from broker.telemetry import configure_logging
 from broker.transport.base import Transport
 
@@ -76,22 +77,32 @@ def run_process(
     checks: Checks = role_checks,
     ends_within: float = LOOP_ENDS_SECONDS,
     figures: CollectorRegistry = metrics.REGISTRY,
+    kept: bool = False,
 ) -> None:
-    """Run a role until it is told to stop; `name`: one of `PROCESSES`.
+    """Run a role until it is told to stop; `name`: one of `PROCESSES`. `kept`: its keeper says what concerns all.
 
     Raises `SystemExit` where its status is not 0, and `CannotStart`.
     """
     configure_logging(role=name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        status = runner.run(_run(settings, PROCESSES[name][0], role, checks, ends_within, figures))
+        status = runner.run(_run(settings, name, role, checks, ends_within, figures, kept=kept))
     if status:
         raise SystemExit(status)
 
 
 async def _run(
-    settings: Settings, db_role: DbRole, role: Role, checks: Checks, ends_within: float, figures: CollectorRegistry
+    settings: Settings,
+    name: str,
+    role: Role,
+    checks: Checks,
+    ends_within: float,
+    figures: CollectorRegistry,
+    *,
+    kept: bool,
 ) -> int:
-    async with open_gateway(settings, role=db_role) as gateway:
+    async with open_gateway(settings, role=PROCESSES[name][0]) as gateway:
+        if await require_login(gateway, name) and not kept:
+            warn_of_owner()
         transport = transport_of(gateway)
         with_signals(gateway)
         async with observed_by_operations(gateway, checks(gateway, transport), figures):
@@ -100,6 +111,12 @@ async def _run(
             await until_halted(gateway, role(gateway, transport), ends_within)
         await transport.close()
     return DIED if gateway.halt.fault else 0
+
+
+def warn_of_owner() -> None:
+    """Say loudly that no limit binds this process: to the person who starts it, and in its log."""
+    sys.stderr.write(f"amtsbruecke: Warnung: {REASONS[OWNER][0]}\n")
+    log.warning("logged in as the owner of the database: no privilege binds this process", extra={"reason": OWNER})
 
 
 def settle_memory() -> None:

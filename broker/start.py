@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 import uvicorn
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.app import create_app
 from broker.clock import Clock, system_clock
 from broker.config import Settings
-from broker.db import Database
+from broker.db import Database, sqlstate
 from broker.gateway import Gateway
 from broker.keys import load_keys
 from broker.listening import CannotStart
+from broker.logins import login_of, look, roles_of
 from broker.migrations import newest, upgrade
 from broker.privileges import DbRole
 from broker.transport.base import Transport
@@ -56,12 +58,63 @@ async def require_version(database: Database) -> None:
     try:
         there = await database.version()
     except (SQLAlchemyError, OSError) as exc:
-        text = f"Die Datenbank antwortet nicht ({type(exc).__name__}). AMTSBRUECKE_DATABASE_URL und den Server prüfen."
-        raise CannotStart(text) from exc
+        raise CannotStart(unreached(exc, database.engine.url, database.role)) from exc
     if there != wanted:
         state = f"den Stand {there}" if there else "noch keine Tabellen"
         text = f"Die Datenbank hat {state}, dieses Programm braucht {wanted}. Zuerst ausführen: amtsbruecke db upgrade"
         raise CannotStart(text)
+
+
+#: SQLSTATE → why a login does not come in, and what to do.
+UNREACHED = {
+    "28": (
+        "Der Datenbankserver weist den Zugang „{login}“ ab: Name oder Passwort stimmen nicht. "
+        "AMTSBRUECKE_DATABASE_URL und AMTSBRUECKE_DATABASE_PASSWORD_FILE prüfen; neue Passwörter macht, als "
+        "Eigentümer der Datenbank: amtsbruecke db logins --out ORDNER --rotate"
+    ),
+    "3D": (
+        "Eine Datenbank „{database}“ gibt es auf diesem Server nicht. AMTSBRUECKE_DATABASE_URL prüfen oder sie anlegen "
+        "(createdb) und ausführen: amtsbruecke db upgrade"
+    ),
+    "42501": (
+        "Der Zugang „{login}“ darf nicht, was dieser Prozess braucht: sich mit der Datenbank „{database}“ verbinden "
+        "und die Rolle „{role}“ annehmen. Jeder Prozess hat seinen Zugang (docs/operations.md); Mitgliedschaften "
+        "stellt, als Eigentümer der Datenbank, wieder her: amtsbruecke db logins --out ORDNER"
+    ),
+    "22023": (
+        "Die Rolle „{role}“ gibt es auf diesem Server nicht. Als Eigentümer der Datenbank ausführen: amtsbruecke db "
+        "upgrade. Kam die Datenbank aus einer Sicherung auf einen neuen Server, zuerst dessen Rollen einspielen "
+        "(pg_dumpall --roles-only)."
+    ),
+    "": "Die Datenbank antwortet nicht ({error}). AMTSBRUECKE_DATABASE_URL und den Server prüfen.",
+}
+
+
+def unreached(exc: Exception, url: URL, role: DbRole | None = None) -> str:
+    """Say why a database was not reached under a login, and what to do; names no password."""
+    code = sqlstate(exc)
+    told = next(text for known, text in UNREACHED.items() if code.startswith(known))
+    error = f"{type(exc).__name__} {code}".strip()
+    return told.format(login=url.username, database=url.database, role=role or "–", error=error)
+
+
+async def require_login(gateway: Gateway, process: str) -> bool:
+    """Look whether the login of a process may take on the roles of its work; return whether it may do more than that.
+
+    Raises `CannotStart`. SQLite has no logins.
+    """
+    if gateway.db.is_sqlite:
+        return False
+    inside = process == "serve" and gateway.settings.embedded_roles
+    async with gateway.db.reading() as connection:
+        login = await look(connection, roles_of(process, with_all=inside))
+    if login.lacks:
+        raise CannotStart(
+            f"Der Zugang „{login.name}“ ist kein Mitglied von {', '.join(login.lacks)}; `{process}` braucht "
+            f"{'den Eigentümer der Datenbank oder --no-roles' if inside else 'den Zugang ' + login_of(process)}. "
+            "Mitgliedschaften stellt, als Eigentümer der Datenbank, wieder her: amtsbruecke db logins --out ORDNER"
+        )
+    return login.owns
 
 
 def transport_of(gateway: Gateway) -> Transport:

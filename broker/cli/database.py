@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated
 
+import asyncpg
 import typer
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.config import Settings
-from broker.db import Database
+from broker.db import Database, sqlstate
+from broker.listening import CannotStart
 from broker.logins import exists, login_of, settle
 from broker.migrations import upgrade as upgrade_database
 from broker.privileges import PROCESSES
+from broker.start import unreached
 
 PASSWORD_BYTES = 32
+#: Classes and codes of SQLSTATE: login or database refused; no privilege; no such role (42704) or table (42P01).
+NOT_REACHED = ("28", "3D", "08")
+NOT_ALLOWED = "42501"
+NO_SUCH_ROLE = ("42704", "42P01")
 
 app = typer.Typer(help="Die Datenbank auf den neuesten Stand bringen.", no_args_is_help=True)
 
@@ -32,15 +44,25 @@ def upgrade() -> None:
     settings = Settings()
     if not settings.database_url:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    upgrade_database(settings.database)
+    with as_owner(settings.database):
+        upgrade_database(settings.database)
     typer.echo("Die Datenbank ist auf dem neuesten Stand.")
 
 
 @app.command()
 def logins(
-    out: Annotated[Path, typer.Option(help="Ordner für die Passwörter: eine Datei je Zugang, nur für den Eigentümer.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Ordner für neue Passwörter: eine Datei je Zugang, nur für den Eigentümer."),
+    ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Ordner, in dem je Zugang eine Datei mit seinem Passwort liegt; so wird es gesetzt."
+        ),
+    ] = None,
     *,
-    rotate: Annotated[bool, typer.Option("--rotate", help="Allen ein neues Passwort geben.")] = False,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Mit --out: allen ein neues Passwort geben.")] = False,
 ) -> None:
     """Je Prozess einen Zugang zu PostgreSQL anlegen, mit den Rechten, die seine Arbeit braucht (docs/operations.md).
 
@@ -50,20 +72,75 @@ def logins(
     if settings.database.startswith("sqlite"):
         typer.echo("SQLite kennt keine Zugänge: AMTSBRUECKE_DATABASE_URL auf PostgreSQL setzen.", err=True)
         raise typer.Exit(2)
-    out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(_logins(Database(settings.database), out.resolve(), rotate=rotate))
+    if (out is None) == (given is None) or (given is not None and rotate):
+        typer.echo("Entweder --out ORDNER (auch mit --rotate) oder --from ORDNER nennen.", err=True)
+        raise typer.Exit(2)
+    with as_owner(settings.database):
+        if given is not None:
+            asyncio.run(_each(Database(settings.database), _given(given)))
+        elif out is not None:
+            out.mkdir(parents=True, exist_ok=True, mode=0o700)
+            asyncio.run(_each(Database(settings.database), partial(_made, out.resolve(), rotate=rotate)))
 
 
-async def _logins(db: Database, out: Path, *, rotate: bool) -> None:
+@contextmanager
+def as_owner(url: str) -> Iterator[None]:
+    """Do what only the owner of the database may. Raises `CannotStart` where it cannot be reached as such."""
+    try:
+        yield
+    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as exc:
+        if not (code := sqlstate(exc)) and not isinstance(exc, OSError):
+            raise
+        login = make_url(url)
+        if code.startswith(NOT_ALLOWED):
+            text = f"Der Zugang „{login.username}“ darf das nicht ({code}): als Eigentümer der Datenbank ausführen."
+        elif code.startswith(NO_SUCH_ROLE):
+            text = "Die Rollen gibt es noch nicht. Zuerst ausführen: amtsbruecke db upgrade"
+        elif not code or code.startswith(NOT_REACHED):
+            text = unreached(exc, login)
+        else:
+            raise
+        raise CannotStart(text) from exc
+
+
+Work = Callable[[Database, str], Awaitable[str]]
+"""Settles the login of a process, and says what became of it."""
+
+
+async def _each(db: Database, work: Work) -> None:
     try:
         for process in PROCESSES:
-            typer.echo(f"{login_of(process):<28} {await _one(db, process, out / login_of(process), rotate=rotate)}")
+            typer.echo(f"{login_of(process):<28} {await work(db, process)}")
     finally:
         await db.close()
 
 
-async def _one(db: Database, process: str, path: Path, *, rotate: bool) -> str:
+def _given(folder: Path) -> Work:
+    """Give each login the password of its file. Raises `CannotStart` before any is changed."""
+    passwords = {process: _password(folder / login_of(process)) for process in PROCESSES}
+
+    async def work(db: Database, process: str) -> str:
+        async with db.writing() as connection:
+            await settle(connection, process, passwords[process])
+        return f"Passwort aus {folder / login_of(process)}"
+
+    return work
+
+
+def _password(path: Path) -> str:
+    try:
+        password = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "nicht nur ASCII"
+        raise CannotStart(f"{path} ist nicht zu lesen ({why}); `make secrets` macht alle Passwörter.") from exc
+    if not password:
+        raise CannotStart(f"{path} ist leer; `make secrets` macht alle Passwörter.")
+    return password
+
+
+async def _made(out: Path, db: Database, process: str, *, rotate: bool) -> str:
     """Settle one login. Its new password is on disk before it counts, and in its place once it does."""
+    path = out / login_of(process)
     written = path.with_name(f".{path.name}.new")
     async with db.writing() as connection:
         there = await exists(connection, process)

@@ -56,7 +56,7 @@ def serve(
     if socket_number is not None:
         role: Role = partial(_serve_for_keeper, socket_number)
         settings = settings.model_copy(update={"ops_port": 0})
-        run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
+        run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS, kept=True)
     elif settings.workers == 1:
         run_process("serve", settings, _serve, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
     else:

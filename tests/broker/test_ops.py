@@ -85,6 +85,7 @@ async def test_readiness_says_what_fails(kreis: Kreis) -> None:
     assert answer.json()["checks"] == {
         "database": "ok",
         "version": "database-version",
+        "login": "ok" if kreis.gateway.db.is_sqlite else "database-owner",
         "clock": "ok",
         "process": "ok",
         "keys": "ok",

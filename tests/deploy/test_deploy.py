@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from sqlalchemy import make_url
 
 from broker import metrics
 from broker.cli.main import app
 from broker.config import Settings
 from broker.health import REASONS
+from broker.logins import login_of
 from broker.migrations import PLACES, SCRIPTS
+from broker.privileges import PROCESSES
 from broker.process import LAST_SECONDS
 from tests.house.source import ROOT
 
@@ -28,7 +32,9 @@ DOCKERFILE = ROOT / "Dockerfile"
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "amtsbruecke@.service"
 ROLES = set(metrics.ROLES)
-ONCE = {"migrate", "directory", "topics"}
+ONCE = {"migrate", "logins", "directory", "topics"}
+#: What is done as the owner of the database.
+OWNERS = {"migrate", "logins"}
 #: Of whom one is enough: it may be away for an hour, and two would do the same work twice.
 ALONE = {"cleanup"}
 SETTING = re.compile(r"\bAMTSBRUECKE_([A-Z_]+)")
@@ -114,7 +120,7 @@ def test_compose_names_settings_files_and_parts_that_exist(compose: dict[str, An
 
 
 def test_compose_starts_in_order_and_waits_for_health(compose: dict[str, Any]) -> None:
-    """Tables, directory, topics, roles; servers healthy before them; each that is waited for can say that it is."""
+    """Tables, logins, directory, topics, roles; servers healthy before them; what is waited for can say that it is."""
     services = compose["services"]
     conditions = {
         name: {on: wait["condition"] for on, wait in service.get("depends_on", {}).items()}
@@ -122,7 +128,8 @@ def test_compose_starts_in_order_and_waits_for_health(compose: dict[str, Any]) -
     }
 
     assert conditions["migrate"] == {"postgres": "service_healthy"}
-    assert conditions["directory"] == {"migrate": "service_completed_successfully"}
+    assert conditions["logins"] == {"migrate": "service_completed_successfully"}
+    assert conditions["directory"] == {"logins": "service_completed_successfully"}
     assert conditions["topics"] == {"directory": "service_completed_successfully", "kafka": "service_healthy"}
     for name in set(ours(compose)) - ONCE:
         assert conditions[name] == {"topics": "service_completed_successfully", "kafka": "service_healthy"}, name
@@ -162,6 +169,35 @@ def test_compose_has_no_password_and_no_floating_image(compose: dict[str, Any]) 
     assert all(Path(secret["file"]).parent.name == "secrets" for secret in compose["secrets"].values())
     assert "/secrets/" in ignored
     assert all(re.search(r":\d+\.\d+", service["image"]) for service in compose["services"].values())
+
+
+def test_compose_gives_each_process_its_own_login(compose: dict[str, Any]) -> None:
+    """A role has its login's name and password and no other's; the owner's are for tables and logins alone."""
+    for name, service in ours(compose).items():
+        url = make_url(service["environment"]["AMTSBRUECKE_DATABASE_URL"])
+        process = service["command"][0] if service["command"][0] in PROCESSES else "admin"
+        login = "amtsbruecke" if name in OWNERS else login_of(process)
+        password = "postgres-password" if name in OWNERS else login
+        given = [password, *map(login_of, PROCESSES)] if name == "logins" else [password]
+
+        assert url.username == login, name
+        assert service["environment"]["AMTSBRUECKE_DATABASE_PASSWORD_FILE"] == f"/run/secrets/{password}", name
+        assert service["secrets"] == given, name
+    assert compose["services"]["postgres"]["environment"]["POSTGRES_USER"] == "amtsbruecke"
+
+
+def test_make_writes_the_passwords_that_compose_reads(compose: dict[str, Any], tmp_path: Path) -> None:
+    """`make secrets` makes each file once, different from the others, in a folder for its owner alone."""
+    command = ["make", "-f", str(ROOT / "Makefile"), "-C", str(tmp_path), "secrets"]
+    runs = []
+    for _ in range(2):
+        subprocess.run(command, check=True, capture_output=True)
+        runs.append({path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()})
+
+    assert runs[0] == runs[1]
+    assert set(runs[0]) == {Path(secret["file"]).name for secret in compose["secrets"].values()}
+    assert len(set(runs[0].values())) == len(runs[0])
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
 
 
 def test_image_is_made_for_few_rights() -> None:
@@ -225,10 +261,25 @@ def test_units_settings_exist_and_ports_differ() -> None:
     files = {path.stem: path.read_text(encoding="utf-8") for path in (DEPLOY / "systemd").glob("*.env")}
     ports = re.findall(r"^AMTSBRUECKE_OPS_PORT=(\d+)$", "\n".join(files.values()), re.MULTILINE)
 
-    assert set(files) == ROLES | {"common"}
+    assert set(files) == ROLES | {"common", "admin", "owner"}
     assert [name for name, text in files.items() if unknown_settings(text)] == []
     assert unknown_settings(UNIT.read_text(encoding="utf-8")) == set()
     assert len(set(ports)) == len(ROLES)
+
+
+def test_units_log_in_under_their_own_names() -> None:
+    """Each role's file names its login, the unit hands it that login's password, and none knows the owner's."""
+    urls = {
+        path.stem: make_url(found[1]).username
+        for path in (DEPLOY / "systemd").glob("*.env")
+        if (found := re.search(r"^AMTSBRUECKE_DATABASE_URL=(\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    }
+    given = unit()
+
+    assert urls == {name: login_of(name) for name in PROCESSES} | {"owner": "amtsbruecke"}
+    assert given["LoadCredential"] == [f"database-password:/etc/amtsbruecke/{login_of('%i')}"]
+    assert "AMTSBRUECKE_DATABASE_PASSWORD_FILE=%d/database-password" in given["Environment"]
+    assert "postgres-password" not in UNIT.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/amtsbruecke.json"])
