@@ -46,9 +46,7 @@ WAYS = (
 SETTINGS = {
     "LEASE_SECONDS": "6",
     "RELAY_LEASE_SECONDS": "4",
-    "RELAY_SECONDS": "0.2",
-    "DELIVER_SECONDS": "0.3",
-    "CLEANUP_SECONDS": "2",
+    "CLEANUP_SECONDS": "5",
     "TOKEN_SECONDS": "600",
     "KAFKA_PARTITIONS": "4",
 }

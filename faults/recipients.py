@@ -29,6 +29,8 @@ TALLY = "recipients.json"
 PAUSE = 0.2
 FOLDER_SECONDS = 0.1
 AT_ONCE = 20
+GATHER_SECONDS = 0.5
+"""An office whose inbox was not full lets something gather before it looks again."""
 AT_A_TIME = 5
 CONFLICT, NOT_FOUND = 409, 404
 
@@ -85,6 +87,8 @@ class Recipients:
             items = reply.json()["items"]
             self.ledger.write(*(_entry(client.instance, item, asked) for item in items))
             await self.answer_all(client, items)
+            if len(items) < AT_ONCE:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def answer_all(self, client: Client, items: Sequence[Mapping[str, Any]]) -> None:
         """Answer what was fetched, several at a time; a recipient that dies here leaves the rest unanswered."""
