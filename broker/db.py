@@ -50,7 +50,8 @@ SESSION = {
 
 #: Seconds for a connection, of the pool or a new one. Who waits longer is told to come again.
 WAIT_SECONDS = 5
-POOL: Mapping[str, int] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": WAIT_SECONDS}
+#: What a burst has opened is kept: a connection costs a login, and each statement has to be prepared on it again.
+POOL: Mapping[str, int] = {"pool_size": 16, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
 
 
 class Collision(OperationalError):
