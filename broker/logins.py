@@ -63,6 +63,22 @@ def login_of(process: str) -> str:
     return f"amtsbruecke_login_{process}"
 
 
+#: What every login may by PostgreSQL's own defaults and no process needs: tables and functions of its own for a while,
+#: large objects. The latter are the superuser's to take away.
+NARROW = (
+    "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$",
+    """DO $$ BEGIN
+        REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+    EXCEPTION WHEN insufficient_privilege THEN NULL; END $$""",
+)
+
+
+async def narrow(connection: AsyncConnection) -> None:
+    """Take from all logins of this database what none of ours needs; the same again changes nothing."""
+    for statement in NARROW:
+        await connection.exec_driver_sql(statement)
+
+
 async def exists(connection: AsyncConnection, process: str) -> bool:
     """Whether the login of a process is there."""
     query = text("SELECT 1 FROM pg_roles WHERE rolname = :login")

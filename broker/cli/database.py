@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.config import Settings
 from broker.db import Database, sqlstate
 from broker.listening import CannotStart
-from broker.logins import exists, login_of, settle
+from broker.logins import exists, login_of, narrow, settle
 from broker.migrations import upgrade as upgrade_database
 from broker.privileges import PROCESSES
 from broker.start import unreached
@@ -109,6 +109,8 @@ Work = Callable[[Database, str], Awaitable[str]]
 
 async def _each(db: Database, work: Work) -> None:
     try:
+        async with db.writing() as connection:
+            await narrow(connection)
         for process in PROCESSES:
             typer.echo(f"{login_of(process):<28} {await work(db, process)}")
     finally:

@@ -109,6 +109,16 @@ def test_each_process_starts_under_its_own_login(server: Guarded, folder: Path, 
     assert told(settings(server, folder, login_of(name)), name) == ""
 
 
+def test_logins_leave_nothing_of_their_own(server: Guarded) -> None:
+    """No login makes tables for a while or large objects, as PostgreSQL would let everybody."""
+    for name in PROCESSES:
+        rights = (
+            f"SELECT has_database_privilege('{login_of(name)}', '{guarded.DATABASE}', 'TEMPORARY') "
+            f"OR has_function_privilege('{login_of(name)}', 'lo_create(oid)', 'EXECUTE')"
+        )
+        assert server.run(rights)[0][0] is False
+
+
 def test_a_wrong_password_is_told(server: Guarded, tmp_path: Path) -> None:
     """The text names the login and both settings, and no password; so with an unknown login and a missing file."""
     (tmp_path / "passwords").mkdir()

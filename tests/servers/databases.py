@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from broker.db import Database
-from broker.logins import settle
+from broker.logins import narrow, settle
 from broker.migrations import SCRIPTS, upgrade
 from broker.privileges import PROCESSES
 from tests.servers.postgres import shared_postgres
@@ -62,6 +62,7 @@ async def _make_logins(url: str) -> None:
     """Let each process log in under a name of its own; the run's server asks nobody for a password."""
     database = Database(url)
     async with database.writing() as connection:
+        await narrow(connection)
         for process in PROCESSES:
             await settle(connection, process, None)
     await database.close()
