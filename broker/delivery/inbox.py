@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from broker.delivery.handover import Released, take
 from broker.delivery.repository import Queue, Taker, Way, something_waits
 from broker.gateway import Gateway
@@ -12,20 +14,33 @@ MAX_TURNS = 100
 """So often a turn may bring nothing (all of it ended) before a page is given as it is."""
 TOGETHER = 16
 """So many are taken in one transaction, and in the memory of one turn."""
+FULL_SECONDS = 2.0
+"""A page that is not full by then is given as it is."""
 LOOK_SECONDS = 1.0
 """How often a waiting caller looks by itself: another process may have taken the message in."""
 
 
 async def fetch(gateway: Gateway, recipient: str, client: str, limit: int) -> list[Released]:
-    """Lease and open up to `limit` messages, oldest first; what the law no longer lets pass ends and is left out."""
+    """Lease and open up to `limit` messages, oldest first; what the law no longer lets pass ends and is left out.
+
+    What is leased already is given before anything can come between: a page that takes long is given as it is, and so
+    is one in whose middle the database goes away. Otherwise, on a slow database, every caller would hang up before its
+    page is full, the messages would wait for their leases to end, and nobody would ever get any.
+    """
     released: list[Released] = []
     if not await _something_waits(gateway, recipient):
         return released
     taker, queue = Taker(recipient, client, Way.PULL, holder=client), Queue(recipient=recipient)
+    end = asyncio.get_running_loop().time() + FULL_SECONDS
     for _ in range(limit + MAX_TURNS):
-        taken = await take(gateway, taker, queue, min(TOGETHER, limit - len(released)))
+        try:
+            taken = await take(gateway, taker, queue, min(TOGETHER, limit - len(released)))
+        except SQLAlchemyError:
+            if released:
+                break
+            raise
         released += taken or ()
-        if taken is None or len(released) == limit:
+        if taken is None or len(released) == limit or asyncio.get_running_loop().time() >= end:
             break
     return released
 

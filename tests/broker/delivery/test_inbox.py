@@ -6,9 +6,13 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from broker.delivery import inbox
+from broker.delivery.handover import take
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
 
 
@@ -65,6 +69,38 @@ async def test_a_page_holds_at_most_what_was_asked_for(kreis: Kreis) -> None:
     pages = [await sozialamt.inbox(limit=2) for _ in range(3)]
 
     assert [[item["transfer_id"] for item in page] for page in pages] == [ids[:2], ids[2:], []]
+
+
+async def test_a_page_that_takes_long_is_given_as_it_is(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is leased does not wait until a slow database has filled the page: its reader would be gone by then."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    ids = [await jobcenter.accepted(SOZIALAMT) for _ in range(3)]
+    await kreis.pump()
+    monkeypatch.setattr(inbox, "TOGETHER", 1)
+    monkeypatch.setattr(inbox, "FULL_SECONDS", 0.0)
+    pages = [await sozialamt.inbox(limit=3) for _ in range(3)]
+
+    assert [[item["transfer_id"] for item in page] for page in pages] == [[one] for one in ids]
+
+
+async def test_a_page_is_given_where_the_database_goes_away(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is leased already is handed over; where nothing is, the answer is 503."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    ids = [await jobcenter.accepted(SOZIALAMT) for _ in range(3)]
+    await kreis.pump()
+    turns = iter((True, False, False))
+
+    async def sometimes(*given: Any) -> Any:
+        if not next(turns):
+            raise OperationalError("SELECT 1", {}, OSError())
+        return await take(*given)
+
+    monkeypatch.setattr(inbox, "TOGETHER", 1)
+    monkeypatch.setattr(inbox, "take", sometimes)
+    page, away = await sozialamt.inbox(limit=3), await sozialamt.get("/v1/inbox", limit=3)
+
+    assert [item["transfer_id"] for item in page] == ids[:1]
+    assert away.status_code == 503
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 51}, {"wait": -1}, {"wait": 61}, {"limit": "alle"}])
