@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from broker import metrics
+from broker.db import sqlstate
 from broker.errors import ProblemError
 from broker.telemetry import CURRENT
 from schemas.errors import PayloadTooLarge, SchemaViolation, UnknownMessageType
@@ -198,10 +199,11 @@ async def on_database(_: Request, exc: Exception) -> JSONResponse:
 
 
 async def on_anything(_: Request, exc: Exception) -> JSONResponse:
-    """Answer a fault of ours: an id only. The log gets the type of the error, never its text."""
+    """Answer a fault of ours: an id only. The log gets the error's type and SQLSTATE, never its text."""
     trace = CURRENT.get()
     request_id = trace.id if trace else str(uuid4())
-    log.error("internal error", extra={"request_id": request_id, "error": type(exc).__name__})
+    error = f"{type(exc).__name__} {sqlstate(exc)}".rstrip()
+    log.error("internal error", extra={"request_id": request_id, "error": error})
     return problem_response("internal-error", "Unerwarteter Fehler.", {"request_id": request_id})
 
 
