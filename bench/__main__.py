@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median
 
 from bench import plots
+from bench.behind import ways
 from bench.figures import fsync_seconds, machine, percentile, spread, stations_table, table, write_page
-from bench.rounds import BARE, KINDS, NOTHING, ROLES, SINGLE, STRAW, WHOLE, Kind, Plan, Round, measure
+from bench.rounds import BARE, KINDS, NOTHING, ROLES, SINGLE, STATIONS, STRAW, WHOLE, Kind, Plan, Round, measure
 from bench.stations import Station, profile, xml_gate
 from bench.world import World, world
 from broker.config import Settings
@@ -44,8 +45,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure POST /v1/transfers.")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of a round (default 6)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each kind (default 3)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a round (default 4)")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of each kind (default 4)")
     parser.add_argument("--connections", type=int, default=32, help="kept connections (default 32)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the gateway (default 2)")
     parser.add_argument("--most", type=int, default=100_000, help="most requests of a round (default 100000)")
@@ -67,29 +68,31 @@ def _sections(folder: Path, plan: Plan, rounds: int, given: argparse.Namespace) 
             f"{plan.connections} connections, {plan.workers} gateway workers, PostgreSQL, {transport}; rounds of "
             f"{plan.seconds:g} s, {rounds} of each kind in turn, fresh databases each. Median (least–most)."
         )
-        closed = _closed(there, plan, rounds, kinds)
+        closed = _in_turn(there, plan, rounds, kinds)
         yield _closed_table(closed)
         yield _cpu_table(closed)
+        yield _costs_table(closed)
         opened: Closed = {}
         if WHOLE in closed:
             rate = median(round_.rate for round_ in closed[WHOLE]) / 2
             both = [kind for kind in (WHOLE, BARE) if kind in closed]
-            opened = {kind: [measure(kind, there, plan, rate) for _ in range(rounds)] for kind in both}
+            opened = _in_turn(there, plan, rounds, tuple(both), rate)
             yield _open_table(rate, opened)
             yield _goals(closed, opened)
         if given.write:
             plots.draw(closed, opened)
         yield _stations(there, 32 if given.quick else 960, batch=16)
+        yield _behind(there, 16 if given.quick else 512)
     yield table(("XML, 6 kB", "µs a message"), [(n, f"{v:,.0f}") for n, v in xml_gate(32 if given.quick else 960)])
 
 
-def _closed(there: World, plan: Plan, rounds: int, kinds: tuple[Kind, ...]) -> Closed:
+def _in_turn(there: World, plan: Plan, rounds: int, kinds: tuple[Kind, ...], rate: float = 0.0) -> Closed:
     """Measure the kinds in turn, beginning with another in each round."""
     found: Closed = {kind: [] for kind in kinds}
     for number in range(rounds):
         shift = number % len(kinds)
         for kind in kinds[shift:] + kinds[:shift]:
-            found[kind].append(measure(kind, there, plan))
+            found[kind].append(measure(kind, there, plan, rate))
     return found
 
 
@@ -115,6 +118,23 @@ def _cpu_table(closed: Closed) -> str:
         for kind, found in closed.items()
     ]
     return table(("processor ms a transfer", *SHOWN, "all"), rows)
+
+
+def _costs_table(closed: Closed) -> str:
+    """Write what each station costs: the differences of processor time to the whole, round by round."""
+    rows = []
+    for kind in (kind for kind in STATIONS if kind in closed and WHOLE in closed):
+        pairs = list(zip(closed[WHOLE], closed[kind], strict=True))
+        rows.append(
+            (
+                kind.name.removeprefix("no "),
+                *(spread((a.cpu_ms(role) - b.cpu_ms(role) for a, b in pairs), 2) for role in ("gateway", "PostgreSQL")),
+                spread((a.service_cpu_ms - b.service_cpu_ms for a, b in pairs), 2),
+                f"{_rate(closed[kind]) / _rate(closed[WHOLE]):.2f}",
+            )
+        )
+    head = ("what a station costs, processor ms a transfer", "gateway", "PostgreSQL", "all", "rate without it")
+    return table(head, rows)
 
 
 def _open_table(rate: float, opened: Closed) -> str:
@@ -156,7 +176,7 @@ def _rate(found: Sequence[Round]) -> float:
 
 def _all_cpu(found: Sequence[Round]) -> float:
     """Return the processor milliseconds of all roles but the load generator for one transfer."""
-    return median(sum(r.cpu_ms(role) for role in r.cpu if role != "load generator") for r in found)
+    return median(r.service_cpu_ms for r in found)
 
 
 def _stations(there: World, count: int, batch: int) -> str:
@@ -166,6 +186,22 @@ def _stations(there: World, count: int, batch: int) -> str:
             return asyncio.run(profile(settings, size, count))
 
     return stations_table(through(1), through(batch), batch)
+
+
+def _behind(there: World, count: int) -> str:
+    """Write what the ways behind the answer cost, by few and by many at once."""
+    found = []
+    postgres = there.server_pids()["PostgreSQL"]
+    for turn in (16, 64):
+        with there.copied() as (database, folder):
+            settings = Settings(data_dir=folder, database_url=database, token_seconds=3600)
+            found.append(asyncio.run(ways(settings, postgres, turn, max(count, turn))))
+    rows = [
+        (few.name, *(f"{value:,.0f}" for way in (few, many) for value in (way.own, way.postgres)))
+        for few, many in zip(*found, strict=True)
+    ]
+    head = ("processor µs a transfer, behind the answer", "turns of 16", "PostgreSQL", "turns of 64", "PostgreSQL")
+    return table(head, rows)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ class Round:
         """Processor time of a role for one request, in milliseconds."""
         return 1e3 * self.cpu.get(role, 0.0) / max(len(self.latencies), 1)
 
+    @property
+    def service_cpu_ms(self) -> float:
+        """Processor time of all roles but the load generator for one request, in milliseconds."""
+        return sum(self.cpu_ms(role) for role in self.cpu if role != "load generator")
+
 
 def measure(kind: Kind, world: World, plan: Plan, rate: float = 0.0) -> Round:
     """Measure a kind, in a closed loop or at `rate` requests a second. Raises `ServerFault`."""

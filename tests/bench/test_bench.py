@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import _costs_table
 from bench.figures import BEGIN, END, percentile, spread, table, write_page
 from bench.load import Connection, Taken, request_of
 from bench.messages import CATEGORIES, messages
+from bench.rounds import STATIONS, WHOLE, Round
 from schemas.xml import require_identities, validate
 from tests.house.source import ROOT
 from tests.servers.postgres import shared_postgres
@@ -24,7 +26,15 @@ def test_a_quick_measurement_prints_all_tables() -> None:
     command = [sys.executable, "-m", "bench", "--quick"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    heads = ("| closed loop", "| processor ms", "| open loop", "| goal", "| µs a transfer", "| XML, 6 kB")
+    heads = (
+        "| closed loop",
+        "| processor ms",
+        "| open loop",
+        "| goal",
+        "| µs a transfer",
+        "| processor µs",
+        "| XML, 6 kB",
+    )
     assert [head for head in heads if head not in done.stdout] == []
     assert str(ROOT) not in done.stdout
 
@@ -83,6 +93,15 @@ def test_percentiles_and_spreads() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2.0 (1.0–3.0)"
     assert spread([1234.5], 0) in {"1,234", "1,235"}
     assert spread([None]) == "–"
+
+
+def test_what_a_station_costs_is_taken_round_by_round() -> None:
+    """Costs are differences between rounds that ran together, so that a slow quarter of an hour does not count."""
+    station = STATIONS[0]
+    whole = [Round([0.0], 1.0, {"gateway": 0.005 + slow, "load generator": 1.0}, None) for slow in (0.0, 0.5)]
+    without = [Round([0.0], 1.0, {"gateway": 0.003 + slow, "load generator": 2.0}, None) for slow in (0.0, 0.5)]
+    line = next(line for line in _costs_table({WHOLE: whole, station: without}).splitlines() if "authentic" in line)
+    assert line.split("|")[2].strip() == line.split("|")[4].strip() == "2.00 (2.00–2.00)"
 
 
 def test_a_table_is_aligned() -> None:
