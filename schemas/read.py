@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast, get_args
@@ -27,6 +28,7 @@ from schemas.message import Block, Head, Identity, Person, PersonRole
 from schemas.quittung import Quittung, QuittungGrund, QuittungStatus
 
 _GERMANY = "DE"
+_NO_MARKS: frozenset[OriginMark] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +150,21 @@ def blocks(root: etree._Element, categories: dict[str, tuple[DataCategory, Part 
 
 
 def _block(element: etree._Element, category: DataCategory, part: Part | None) -> Block:
-    marks = frozenset(OriginMark(mark) for mark in element.get("herkunft", "").split())
+    said = {str(name): str(value).strip() for name, value in element.items()}
+    marks = frozenset(OriginMark(mark) for mark in said["herkunft"].split()) if "herkunft" in said else _NO_MARKS
     return Block(
-        id=element.get("id", "").strip(),
-        person=element.get("person", "").strip(),
+        id=said.get("id", ""),
+        person=said.get("person", ""),
         category=category,
         part=part,
         marks=marks,
-        contested=element.get("bestritten", "").strip() in ("true", "1") or OriginMark.STRITTIG in marks,
-        received=_received(element) if OriginMark.EMPFANGEN in marks else None,
+        contested=said.get("bestritten") in ("true", "1") or OriginMark.STRITTIG in marks,
+        received=_received(said) if OriginMark.EMPFANGEN in marks else None,
     )
 
 
-def _received(element: etree._Element) -> Received:
-    unit, purpose, mark = (element.get(name, "").strip() for name in ("ursprung", "ursprungszweck", "ursprungsmarke"))
+def _received(said: Mapping[str, str]) -> Received:
+    unit, purpose, mark = (said.get(name) for name in ("ursprung", "ursprungszweck", "ursprungsmarke"))
     return Received(
         ursprung=UnitCode(unit) if unit else None,
         ursprungszweck=Purpose(purpose) if purpose else None,

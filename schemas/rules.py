@@ -37,6 +37,8 @@ for _start, _end in _SPANS:
     _SPAN_STARTS[_end] = (*_SPAN_STARTS.get(_end, ()), _start)
 #: Days that lie in the past when the message is written.
 _PAST = ("geburtsdatum", "bescheidVom", "antragAm", "eingangAm", "festgestelltAm", "titelVom")
+BELOW_MARKS = bytes(range(0xCC))
+"""Bytes of UTF-8 for characters below U+0300: all are in NFC as they stand, whatever their neighbours are."""
 _RECEIVED = ("ursprung", "ursprungszweck", "ursprungsmarke")
 
 
@@ -69,7 +71,9 @@ def normal_form(root: etree._Element, content: bytes) -> Iterator[Violation]:
     references can hide something from them. Asked before the XSD, whose character sets refuse the same text with a
     less helpful reason.
     """
-    if b"&#" not in content and unicodedata.is_normalized("NFC", content.decode("utf-8")):
+    if b"&#" not in content and (
+        not content.translate(None, BELOW_MARKS) or unicodedata.is_normalized("NFC", content.decode("utf-8"))
+    ):
         return
     for element in root.iter():
         if element.text and not unicodedata.is_normalized("NFC", element.text):

@@ -43,9 +43,13 @@ from schemas.xml import reduce
 
 MessageKey = tuple[str, str]
 
+#: One look into the index for each: a join that is planned while the table is small would read it whole in every batch,
+#: for as long as the connection keeps its plan (``OFFSET 0`` keeps the planner from making one of it).
 FIRST_ANSWERS = Sql(
-    """SELECT sender, message_id, s.digest, s.status, s.body
-    FROM submissions s JOIN unnest($1::text[], $2::text[]) AS w(sender, message_id) USING (sender, message_id)""",
+    """SELECT s.sender, s.message_id, s.digest, s.status, s.body
+    FROM unnest($1::text[], $2::text[]) AS w(sender, message_id) CROSS JOIN LATERAL (
+        SELECT * FROM submissions f WHERE f.sender = w.sender AND f.message_id = w.message_id OFFSET 0
+    ) s""",
     """SELECT sender, message_id, digest, status, body FROM submissions
     WHERE sender IN (SELECT value FROM json_each(?)) AND message_id IN (SELECT value FROM json_each(?))""",
 )

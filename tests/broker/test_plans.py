@@ -179,6 +179,25 @@ async def test_an_index_serves(grown: Gateway, deployment: str, name: str) -> No
     assert await whole_scans(grown, ASKED[name]) == {}
 
 
+@pytest.fixture
+def young(tmp_path: Path) -> Iterator[Path]:
+    """Give a data directory whose database holds nothing yet."""
+    with fresh_database() as url:
+        (tmp_path / "settings.json").write_text(json.dumps({"database_url": url}))
+        yield tmp_path
+
+
+async def test_first_answers_are_not_read_whole_while_they_are_few(deployment: str, young: Path) -> None:
+    """The plan made on a new database looks into the index: a connection keeps it while the table grows."""
+    assert deployment
+    async with fresh_gateway(young, MovableClock(NOW)) as gateway, gateway.db.reading() as connection:
+        asked = [UNIT] * 16, [f"message-{n}" for n in range(16)]
+        plan = await connection.exec_driver_sql(f"EXPLAIN {FIRST_ANSWERS.postgresql}", asked)
+        lines = [str(row[0]) for row in plan]
+    assert any("Index Scan" in line for line in lines)
+    assert not any("Seq Scan on submissions" in line for line in lines)
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 async def test_an_index_serves_the_clean_up(grown: Gateway, deployment: str, task: Task) -> None:
     """Nor does the clean-up, where little is over; it may read all that is in flight."""
