@@ -54,6 +54,10 @@ WAIT_SECONDS = 5
 POOL: Mapping[str, int] = {"pool_size": 16, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
 
 
+#: Number of the advisory lock of `one_at_a_time`.
+HOUSEKEEPING = 7_412_002
+
+
 class Collision(OperationalError):
     """This transaction was ended so that others can go on (deadlock, serialisation); the same again may pass."""
 
@@ -255,6 +259,15 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def one_at_a_time(connection: AsyncConnection) -> None:
+    """Wait until no other transaction that called this runs, for what is not to be done by two processes at once.
+
+    On PostgreSQL an advisory lock until the end of the transaction; SQLite has one writer anyway.
+    """
+    if not is_sqlite(connection):
+        await connection.execute(select(func.pg_advisory_xact_lock(HOUSEKEEPING)))
 
 
 async def insert_ignore(connection: AsyncConnection, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from broker.audit.models import AuditEntry, AuditSide
 from broker.clock import day_of
 from broker.config import Settings
 from broker.consents.models import ConsentRecord, ConsentWithdrawal
+from broker.db import one_at_a_time
 from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer
 from broker.lifecycle.states import ENDS
@@ -86,6 +87,7 @@ async def erase(gateway: Gateway, what: Erasure) -> int:
     erased = 0
     while True:
         async with gateway.db.writing() as connection:
+            await one_at_a_time(connection)
             ids = (await connection.scalars(query)).all()
             if ids:
                 await _erase(connection, gateway, what, ids)

@@ -31,6 +31,11 @@ STATES: Final = (
     *("accepted", "publishing", "published", "handing_over", "delivered", "acknowledged", "processed"),
     *("rejected", "returned", "withdrawn", "recalled", "expired", "dead", "discarded"),
 )
+#: What the clean-up counts; a test compares them with `broker.cleanup`, which lies above.
+CLEANED: Final = (
+    *("warned", "expired", "keys", "payloads", "outbox", "assertions", "submissions", "transfers", "decisions"),
+    *("consents", "stops", "side"),
+)
 OUTCOMES: Final = ("accepted", "checked", "repeated", "failed", *REFUSED.values())
 
 #: What each label may say; None: agency ids of the directory.
@@ -42,6 +47,7 @@ LABELS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "status": STATUS_CLASSES,
     "outcome": OUTCOMES,
     "state": STATES,
+    "kind": CLEANED,
     "agency": None,
 }
 
@@ -101,6 +107,12 @@ _BATCHER_BYTES: Final = Gauge(
 _RETRIES: Final = Counter(
     "amtsbruecke_delivery_retries_total", "Hand-overs that failed and will be tried again.", registry=REGISTRY
 )
+_CLEANED: Final = Counter(
+    "amtsbruecke_cleaned_total",
+    "What the clean-up ended or deleted because its time was over, by kind.",
+    ("kind",),
+    registry=REGISTRY,
+)
 _LAG: Final = Gauge(
     "amtsbruecke_consumer_lag",
     "Records on an agency's topics in Kafka that this process has not read yet; add up the processes.",
@@ -110,6 +122,7 @@ _LAG: Final = Gauge(
 )
 _STATION = {name: _STATION_SECONDS.labels(name) for name in STATIONS}
 _STATE = {name: _STATES.labels(name) for name in STATES}
+_CLEAN = {name: _CLEANED.labels(name) for name in CLEANED}
 _OUTCOME = {name: _SUBMISSIONS.labels(name) for name in OUTCOMES}
 _ROUTES: set[str] = set()
 _PROBLEM_TYPES: set[str] = set()
@@ -182,6 +195,11 @@ def batcher_holds(count: int) -> None:
 def delivery_retry() -> None:
     """Count a hand-over that will be tried again."""
     _RETRIES.inc()
+
+
+def cleaned(kind: str, count: int) -> None:
+    """Count what the clean-up ended or deleted; `kind` is one of `CLEANED`."""
+    _CLEAN[kind].inc(count)
 
 
 def consumer_lag(agency: str, records: int) -> None:

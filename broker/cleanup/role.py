@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker import erasure
+from broker import erasure, metrics
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.cleanup.months import keep_months
 from broker.cleanup.tasks import TASKS, Task
+from broker.db import one_at_a_time
 from broker.delivery.in_flight import expire_due, warn_due
 from broker.erasure import EraseReason, Erasure, erase
 from broker.gateway import Gateway
@@ -22,6 +25,7 @@ from broker.gateway import Gateway
 log = logging.getLogger(__name__)
 
 ACTOR = "broker:cleanup"
+WARNED, EXPIRED = "warned", "expired"
 SIDE = "side"
 """What points at persons beside the entries of the evidence."""
 DUE = Erasure(EraseReason.FRIST, due=True)
@@ -36,12 +40,14 @@ BEAT_SECONDS = 15.0
 
 async def clean_up(gateway: Gateway) -> dict[str, int]:
     """Warn, expire, and delete all whose time is over; return how many of each kind."""
-    done = {"warned": await warn_due(gateway), "expired": await expire_due(gateway)}
+    done = {WARNED: await warn_due(gateway), EXPIRED: await expire_due(gateway)}
     for task in TASKS:
         done[task.name] = await _run(gateway, task)
         if done[task.name]:
             log.info("cleaned up", extra={"reason": task.name, "count": done[task.name]})
     done[SIDE] = await erase(gateway, DUE)
+    for kind in (WARNED, EXPIRED, SIDE):
+        metrics.cleaned(kind, done[kind])
     await keep_months(gateway)
     return done
 
@@ -63,18 +69,30 @@ async def _run(gateway: Gateway, task: Task) -> int:
     done = 0
     while not gateway.halt.requested:
         gateway.pulse.beat(LOOP)
-        async with gateway.db.reading() as connection:
-            due: Sequence[Any] = list(await connection.scalars(task.find(before).limit(BATCH)))
-        if not due:
-            break
+        async with gateway.db.reading() as connection:  # mostly there is nothing, and nobody is held up by looking
+            if not await _due(connection, task, before, 1):
+                break
         async with gateway.db.writing() as connection:
-            await task.remove(connection, due, before)
-            if task.on_record:
-                data = {"kind": task.name, "count": len(due), "before": before.isoformat()}
-                await append(connection, [AuditEvent("cleanup.done", ACTOR, data=data)], gateway.clock())
-        done += len(due)
+            done += await _one_batch(connection, gateway, task, before)
         await gateway.halt.pause(PAUSE)
     return done
+
+
+async def _due(connection: AsyncConnection, task: Task, before: datetime, most: int) -> Sequence[Any]:
+    return list(await connection.scalars(task.find(before).limit(most)))
+
+
+async def _one_batch(connection: AsyncConnection, gateway: Gateway, task: Task, before: datetime) -> int:
+    """Delete some of what is due; of two who clean up the later one looks when the earlier one has committed."""
+    await one_at_a_time(connection)
+    due = await _due(connection, task, before, BATCH)
+    if due:
+        await task.remove(connection, due, before)
+        metrics.cleaned(task.name, len(due))
+    if due and task.on_record:
+        data = {"kind": task.name, "count": len(due), "before": before.isoformat()}
+        await append(connection, [AuditEvent("cleanup.done", ACTOR, data=data)], gateway.clock())
+    return len(due)
 
 
 async def run(gateway: Gateway) -> None:

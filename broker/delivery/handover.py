@@ -21,7 +21,7 @@ from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from broker.metrics import station
-from broker.transfers.again import Remembered, Verdict, decide_again, hold_persons, remember
+from broker.transfers.again import Remembered, Verdict, decide_again, remember
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,6 @@ async def _take_together(
 ) -> list[Released] | None:
     async with gateway.db.writing() as connection:
         remembered = await remember(connection, transfer_ids)
-        await hold_persons(connection, remembered)
         waiting = await claim(connection, gateway.clock(), transfer_ids, queue)
         mine = [(waiting[one.sought.transfer_id], one) for one in remembered if one.sought.transfer_id in waiting]
         if not mine:
@@ -133,9 +132,9 @@ async def release(
 ) -> list[Released]:
     """Decide again on this day; open the contents, lease and note them, or end transfers; return those to hand over.
 
-    The one way to a content. The caller has locked persons and transfers. A content that does not open lies dead, and
-    so does one whose attempts all ended with the death of who brought it. `again`: the taker has the lease until then,
-    and gets the same once more.
+    The one way to a content. The caller has locked the transfers, as events about their persons do (`look_again`). A
+    content that does not open lies dead, and so does one whose attempts all ended with the death of who brought it.
+    `again`: the taker has the lease until then, and gets the same once more.
     """
     now = gateway.clock()
     verdicts = await decide_again(connection, gateway, [remembered for _, remembered in batch], "hand_over")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
+from broker.db import one_at_a_time
 from broker.delivery.notices import NoticeKind, notify
 from broker.delivery.repository import forget_sealed
 from broker.errors import ProblemError
@@ -32,19 +33,22 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
 
     What may no longer pass ends at once where it is not handed over; otherwise its recipient gets a notice. Return the
     ids of the transfers that were ended.
+
+    The transfers are locked, in the order of their ids, before anything is decided: a hand-over that runs commits
+    first and is seen here, one that comes later waits and then decides by what this event has recorded.
     """
     keys = [short(key) for key in (event.pseudonym, *event.near, event.case_key) if key]
+    concerned = select(TransferLookup.transfer_id).where(TransferLookup.key.in_(keys))
     watched = [state.value for state in (*CAN_BE_STOPPED, *HANDED_OVER)]
     query = (
         select(Transfer.id, Transfer.sender, Transfer.recipient, Transfer.state)
-        .join(TransferLookup, TransferLookup.transfer_id == Transfer.id)
         .where(
-            TransferLookup.key.in_(keys),
+            Transfer.id.in_(concerned),
             Transfer.state.in_(watched),
             Transfer.accepted_at > gateway.clock() - timedelta(days=NOTICE_DAYS),
         )
-        .distinct()
         .order_by(Transfer.id)
+        .with_for_update(key_share=True)
     )
     ended = []
     rows = (await connection.execute(query)).all()
@@ -60,7 +64,7 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
             gone = [one.transfer_id for one in moved]
             await forget_sealed(connection, gone)
             ended += gone
-        if state in HANDED_OVER or await _was_handed_over(connection, row.id):
+        if state in HANDED_OVER or (state is State.DEAD and await _was_handed_over(connection, row.id)):
             await notify(connection, gateway, NoticeKind.WIDERRUF, row.id, row.sender, row.recipient)
     return ended
 
@@ -80,7 +84,7 @@ async def recall(connection: AsyncConnection, gateway: Gateway, transfer_id: str
     if state in CAN_BE_STOPPED:
         await advance(connection, [transfer_id], State.RECALLED, gateway.clock(), sender)
         await forget_sealed(connection, [transfer_id])
-        if not await _was_handed_over(connection, transfer_id):
+        if state is not State.DEAD or not await _was_handed_over(connection, transfer_id):
             return None
     elif state not in HANDED_OVER:
         allowed = sorted(s.value for s in (*CAN_BE_STOPPED, *HANDED_OVER))
@@ -107,6 +111,7 @@ async def warn_due(gateway: Gateway) -> int:
         Transfer.state.in_(may_expire), Transfer.expires_at > now, Transfer.expires_at <= soon, ~warned
     )
     async with gateway.db.writing() as connection:
+        await one_at_a_time(connection)
         locked = query.order_by(Transfer.id).limit(EXPIRY_BATCH).with_for_update(key_share=True, skip_locked=True)
         due = [Moved(r.id, r.sender, r.recipient, State(r.state)) for r in await connection.execute(locked)]
         if due:

@@ -18,7 +18,7 @@ from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer
 from broker.lifecycle.states import BEFORE_HANDOVER, State
-from broker.transfers.again import hold_persons, remember
+from broker.transfers.again import remember
 
 SOON = 1
 """Seconds after which to ask again for what is still on its way."""
@@ -47,7 +47,6 @@ async def release_key(gateway: Gateway, transfer_id: str, who: Caller) -> KeyRel
         if key is None:
             raise ProblemError("no-encryption-key", "Für diesen Zugang ist kein Schlüssel hinterlegt.")
         [remembered] = await remember(connection, [transfer_id])
-        await hold_persons(connection, [remembered])
         held = await hold(connection, transfer_id)
         _check(held, who.client_id, gateway.clock())
         taker = Taker(instance, who.client_id, Way.KEY, holder=who.client_id)

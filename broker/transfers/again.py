@@ -16,7 +16,6 @@ from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.ids import new_id
 from broker.lifecycle.models import Transfer, TransferSubject
-from broker.subjects.state import lock_shared
 from broker.transfers.answers import NEUTRAL_CODE, rests
 from broker.transfers.gather import Records, complete, load_records
 from broker.transfers.models import DecisionRow
@@ -83,22 +82,13 @@ def _remembered(row: Row[Any]) -> Remembered:
     return Remembered(seek_again(row, row, row.detail["references"]), row)
 
 
-async def hold_persons(connection: AsyncConnection, batch: Sequence[Remembered]) -> None:
-    """Keep events about the transfers' persons waiting until the transaction ends, or wait for those that run.
-
-    Everybody locks persons before transfers: a hand-over that did it the other way round and a withdrawal would wait
-    for each other.
-    """
-    await lock_shared(connection, [key for one in batch for key in one.sought.state_keys()])
-
-
 async def decide_again(
     connection: AsyncConnection, gateway: Gateway, batch: Sequence[Remembered], occasion: str
 ) -> list[Verdict]:
     """Decide about transfers on this day and keep the decisions; the caller moves the transfers.
 
-    Whoever lets something pass by a verdict has called `hold_persons`. An event about a person, which only ends
-    transfers, holds its own person's row; those of others in the transfer are looked at by their own events.
+    The caller has locked the transfers. Every event about one of their persons does that too before it decides, so that
+    of two who decide the later one sees what the earlier one has recorded; the persons' rows need not be locked again.
     """
     day = day_of(gateway.clock())
     records = await load_records(connection, [one.sought for one in batch], day, lock=False)

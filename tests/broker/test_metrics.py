@@ -11,6 +11,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from broker import metrics
 from broker.app import templates
+from broker.cleanup import role
+from broker.cleanup.tasks import TASKS
 from broker.health import Readiness
 from broker.lifecycle.states import State
 from broker.ops import Figures
@@ -68,6 +70,11 @@ async def test_every_label_has_a_closed_set(kreis: Kreis) -> None:
 def test_states_are_those_of_a_transfer() -> None:
     """The states that the figures know are the states there are."""
     assert tuple(state.value for state in State) == metrics.STATES
+
+
+def test_kinds_are_those_of_the_clean_up() -> None:
+    """What the clean-up counts has its place in the closed set, and nothing else has."""
+    assert {*(task.name for task in TASKS), role.WARNED, role.EXPIRED, role.SIDE} == set(metrics.CLEANED)
 
 
 async def test_strangers_words_become_other(kreis: Kreis) -> None:
