@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,17 +12,28 @@ from time import monotonic
 
 from fastapi import Request
 
-from broker.clock import Clock
+from broker.clock import Clock, SecondClock, Timekeeper
 from broker.config import Settings
 from broker.db import Database
+from broker.errors import ProblemError
 from broker.keys import Keys
 from broker.privileges import DbRole
 from consent.catalogue import Catalogue
 
 Chance = Callable[[], float]
 """Gives a number of [0, 1)."""
-SecondClock = Callable[[], Awaitable[datetime | None]]
-"""Gives the moment by a clock that is not this machine's, or None where there is none."""
+
+
+class ClockOff(ProblemError):
+    """This machine's clock is off the database's: nothing is decided by its day. It ends by itself."""
+
+    def __init__(self) -> None:
+        """Say so as the problem ``temporarily-unavailable``."""
+        super().__init__(
+            "temporarily-unavailable",
+            "Die Uhr dieses Rechners geht anders als die der Datenbank; bis sie stimmt, wird hier nichts entschieden.",
+            headers={"Retry-After": "2"},
+        )
 
 
 class Signal:
@@ -106,6 +117,7 @@ class Gateway:
     outbox_filled: Signal = field(default_factory=Signal)
     topic_filled: Signal = field(default_factory=Signal)
     inbox_filled: Signal = field(default_factory=Signal)
+    timekeeper: Timekeeper = field(default_factory=Timekeeper)
     pulse: Pulse = field(default_factory=Pulse)
     halt: Halt = field(default_factory=Halt)
 
@@ -114,6 +126,15 @@ class Gateway:
         ours = self.clock()
         theirs = await self.second_clock() if self.second_clock is not None else None
         return ours if theirs is None else min(ours, theirs)
+
+    async def require_right_clock(self) -> None:
+        """Return where our clock agrees with the second one; mostly nobody is asked for it.
+
+        Whoever decides or hands over by the day asks this first: a wrong day may be an unlawful one. Raises `ClockOff`,
+        and faults of the database.
+        """
+        if not await self.timekeeper.is_right(self.clock, self.second_clock):
+            raise ClockOff
 
     def acting(self, role: DbRole) -> Gateway:
         """Return the same whose work on the database is done as a role of PostgreSQL."""

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
 from broker.audit.freshness import sealing
-from broker.clock import timestamp
+from broker.clock import MOST_OFFSET_SECONDS, offset, timestamp
 from broker.gateway import Gateway, gateway
 from broker.logins import look
 from broker.migrations import newest
@@ -21,7 +21,6 @@ from broker.transport.base import Pinged, Transport
 
 router = APIRouter(tags=["Betrieb"])
 
-MOST_CLOCK_OFFSET_SECONDS = 2.0
 MOST_SILENCE_SECONDS = 60.0
 """A loop that has not come round for so long hangs; the longest of them waits 30 s."""
 CHECK_SECONDS = 2.0
@@ -175,15 +174,12 @@ async def login_narrow(shared: Gateway) -> None:
 
 async def clock_offset(shared: Gateway) -> float:
     """Return by how many seconds our clock is ahead of the database's; 0 where both are of one machine."""
-    before = shared.clock()
-    theirs = await shared.db.now()
-    after = shared.clock()
-    return (before + (after - before) / 2 - theirs).total_seconds() if theirs is not None else 0.0
+    return await offset(shared.clock, shared.db.now)
 
 
 async def clock_right(shared: Gateway) -> None:
     """Compare the clocks (architecture, section 8)."""
-    if abs(await clock_offset(shared)) > MOST_CLOCK_OFFSET_SECONDS:
+    if abs(await clock_offset(shared)) > MOST_OFFSET_SECONDS:
         raise NotReady("clock-offset")
 
 

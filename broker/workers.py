@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -146,34 +148,52 @@ def worker_command(*options: str) -> list[str]:
     return [sys.executable, "-m", "broker", "serve", "--no-roles", *options]
 
 
-async def tied_to_keeper(gateway: Gateway, server: uvicorn.Server, listening: socket.socket) -> None:
-    """Serve as a worker: beat while requests are taken, and stop when the keeper says so or is gone."""
+async def tied_to_keeper(
+    gateway: Gateway, server: uvicorn.Server, listening: socket.socket, prepare: Callable[[], object]
+) -> None:
+    """Prepare and serve as a worker: beat while requests are taken, and end when the keeper says so or is gone.
+
+    The end of its pipe tells both. Before the first request there is nothing to finish, and the port is let go at once;
+    later the end is that of SIGTERM, within its bounds.
+    """
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(0, "rb", closefd=False)
     )
-    tied = [asyncio.ensure_future(_stop_at_end(gateway, reader)), asyncio.ensure_future(_beat(gateway, server))]
+    gone = asyncio.ensure_future(_end_of(reader))
+    preparing = asyncio.ensure_future(asyncio.to_thread(prepare))
+    await asyncio.wait({gone, preparing}, return_when=asyncio.FIRST_COMPLETED)
+    if gone.done():
+        os._exit(0)  # the thread would be waited for, and the port with it
+    preparing.result()
+    gone.add_done_callback(partial(_ends, gateway))
+    beating = asyncio.ensure_future(_beat(server))
     try:
         await server.serve(sockets=[listening])
     finally:
-        for task in tied:
+        for task in (gone, beating):
             task.cancel()
-        await asyncio.gather(*tied, return_exceptions=True)
+        await asyncio.gather(gone, beating, return_exceptions=True)
         transport.close()
 
 
-async def _stop_at_end(gateway: Gateway, reader: asyncio.StreamReader) -> None:
+def _ends(gateway: Gateway, gone: asyncio.Future[None]) -> None:
+    """End as by SIGTERM; a second one would end at once, and whoever stops all processes has sent the first."""
+    if not gone.cancelled() and not gateway.halt.requested:
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _end_of(reader: asyncio.StreamReader) -> None:
+    """Return when the keeper has closed its end, or is no more."""
     while await reader.read(64):
         pass
-    gateway.stop()
 
 
-async def _beat(gateway: Gateway, server: uvicorn.Server) -> None:
+async def _beat(server: uvicorn.Server) -> None:
+    """Beat until nobody listens any more."""
     while not server.started:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(BEAT_SECONDS / 20)
-    while True:
-        try:
+    with suppress(OSError):  # the keeper is gone, which the other pipe tells
+        while True:
             os.write(1, b".")
-        except OSError:  # the keeper is gone
-            gateway.stop()
-        await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.audit import merkle, tree
 from broker.audit.checkpoint import NoCheckpointKey, is_own, sign
 from broker.audit.models import AuditPending, AuditSealer
-from broker.gateway import Gateway
+from broker.gateway import ClockOff, Gateway
 
 log = logging.getLogger(__name__)
 
@@ -144,9 +144,13 @@ class Sealer:
     lease: Lease | None = None
 
     async def seal(self) -> int:
-        """Seal what waits, at most one batch; return how many. 0 where nothing waits or another seals."""
+        """Seal what waits, at most one batch; return how many. 0 where nothing waits or another seals.
+
+        Raises `ClockOff`, `LeaseLost`, `TreeChanged`, `NoCheckpointKey`.
+        """
         if not await something_waits(self.gateway):
             return 0
+        await self.gateway.require_right_clock()  # a lease that ends in another time would keep others out
         self.lease = self.lease or await take_lease(self.gateway, self.name)
         if self.lease is None:
             return 0
@@ -182,6 +186,6 @@ async def _seal_or_say_why_not(sealer: Sealer) -> int:
         log.warning("another sealer has taken over")
     except (TreeChanged, NoCheckpointKey) as exc:
         log.critical("the evidence is not sealed", extra={"error": type(exc).__name__})
-    except SQLAlchemyError as exc:
+    except (SQLAlchemyError, ClockOff) as exc:
         log.warning("sealer waits", extra={"error": type(exc).__name__})
     return 0

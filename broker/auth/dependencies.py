@@ -30,7 +30,11 @@ async def caller(
 
 
 async def bearer_of(gateway: Gateway, token: str | None) -> Caller:
-    """Return who presents a token. Raises the problem ``not-authenticated`` (401 with WWW-Authenticate)."""
+    """Return who presents a token. Raises the problem ``not-authenticated`` (401 with WWW-Authenticate).
+
+    A gateway whose clock is wrong can tell neither that nor what is lawful today: it raises `ClockOff` (503).
+    """
+    await gateway.require_right_clock()
     if token is None:
         raise ProblemError(
             "not-authenticated", "Die Anfrage trägt kein Zugriffstoken.", headers={"WWW-Authenticate": REALM}

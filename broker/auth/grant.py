@@ -46,6 +46,7 @@ async def grant(gateway: Gateway, assertion: str, client_id: str | None = None, 
 
     The signature is checked before any transaction is opened for writing. Raises `InvalidClient`, `InvalidScope`.
     """
+    await gateway.require_right_clock()
     now = gateway.clock()
     try:
         claimed = assertions.read(assertion)

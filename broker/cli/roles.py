@@ -13,7 +13,7 @@ from broker.app import deliver
 from broker.audit import sequencer
 from broker.config import Settings
 from broker.gateway import Gateway
-from broker.listening import CannotStart, listen
+from broker.listening import PATIENCE_SECONDS, CannotStart, listen
 from broker.outbox import relay
 from broker.process import SERVER_ENDS_SECONDS, Role, gateway_checks, run_process, sealer_checks, settle_memory
 from broker.start import QuietServer, server
@@ -53,28 +53,38 @@ def serve(
     Ausgang 70: eine Rolle endete von selbst, neu starten; 78: so nicht zu starten, der Text sagt, warum.
     """
     settings = settings_with(host=host, port=port, embedded_roles=roles, ops_port=ops_port, workers=workers)
+    role: Role
     if socket_number is not None:
-        role: Role = partial(_serve_for_keeper, socket_number)
+        role = partial(_serve_for_keeper, socket_number)
         settings = settings.model_copy(update={"ops_port": 0})
         run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS, kept=True)
     elif settings.workers == 1:
-        run_process("serve", settings, _serve, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
+        with _address(settings) as listening:
+            role = partial(_serve, listening)
+            run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
     else:
         _serve_by_workers(settings)
 
 
-async def _serve(gateway: Gateway, _: Transport) -> None:
-    with listen(gateway.settings.host, gateway.settings.port) as listening:
-        await asyncio.to_thread(warm_up)
-        settle_memory()
-        await server(gateway, QuietServer).serve(sockets=[listening])
+def _address(settings: Settings) -> socket.socket:
+    """Take the address of the API, after a moment where others are just letting it go. Raises `CannotStart`."""
+    return listen(settings.host, settings.port, patience=PATIENCE_SECONDS)
+
+
+def _prepare() -> None:
+    """Load what requests need, before the first one comes."""
+    warm_up()
+    settle_memory()
+
+
+async def _serve(listening: socket.socket, gateway: Gateway, _: Transport) -> None:
+    await asyncio.to_thread(_prepare)
+    await server(gateway, QuietServer).serve(sockets=[listening])
 
 
 async def _serve_for_keeper(number: int, gateway: Gateway, _: Transport) -> None:
     with socket.socket(fileno=number) as listening:
-        await asyncio.to_thread(warm_up)
-        settle_memory()
-        await tied_to_keeper(gateway, server(gateway, QuietServer), listening)
+        await tied_to_keeper(gateway, server(gateway, QuietServer), listening, _prepare)
 
 
 def _serve_by_workers(settings: Settings) -> None:
@@ -90,7 +100,7 @@ def _serve_by_workers(settings: Settings) -> None:
             "(AMTSBRUECKE_EMBEDDED_ROLES=false) und `amtsbruecke relay`, `deliver`, `seal`, `cleanup` für sich starten."
         )
     options = ["--host", settings.host, "--port", str(settings.port)]
-    with figures_folder() as (folder, registry), listen(settings.host, settings.port) as listening:
+    with figures_folder() as (folder, registry), _address(settings) as listening:
         keeper = Keeper(worker_command(*options), settings.workers, listening, folder)
         ends = SERVER_ENDS_SECONDS
         run_process("serve", settings, keeper.run, checks=keeper.checks, ends_within=ends, figures=registry)

@@ -56,8 +56,9 @@ async def take(gateway: Gateway, taker: Taker, queue: Queue, most: int = 1) -> l
 
     Return what may be handed over, in the queue's order; nothing, where all that was taken ended or was laid aside;
     None where none waits. Of one case one is taken at a time. Any number of processes may do so at once: each transfer
-    goes to one of them.
+    goes to one of them. Raises `ClockOff`.
     """
+    await gateway.require_right_clock()
     passed_over: list[str] = []
     while candidates := await _candidates(gateway, taker, queue, passed_over, most):
         for start in range(0, len(candidates), most):

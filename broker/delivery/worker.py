@@ -22,7 +22,7 @@ from broker.delivery.quittung import accept_quittung
 from broker.delivery.repository import Queue, Taker, Way, hold, keep_leases, let_go, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
-from broker.gateway import Gateway
+from broker.gateway import ClockOff, Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from schemas.errors import SchemasError
@@ -69,7 +69,7 @@ async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
         now = gateway.clock()
         done = await _push(gateway, agency, adapter) if adapter.opens_at(now) <= now else 0
         return done + await pick_up(gateway, agency, adapter)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ClockOff):
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
         log.warning("office cannot be served", extra={"agency": agency, "error": type(exc).__name__})
@@ -206,6 +206,6 @@ async def run(gateway: Gateway) -> None:
         try:
             if await deliver_once(gateway, await adapters_of(gateway)) == 0:
                 await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, ClockOff) as exc:
             log.warning("delivery waits", extra={"error": type(exc).__name__})
             await gateway.halt.pause(PAUSE_AFTER_FAULT)

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.gateway import Gateway
+from broker.gateway import ClockOff, Gateway
 from broker.ids import new_id
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
@@ -64,11 +64,12 @@ class Relay:
         """Renew the leases, take or give back towards the fair share, and open what was taken; not before `every`.
 
         A relay that has not reached the transport for as long as a lease gives all back, for one that does, and
-        takes part again when the transport answers it. Raises `TransportUnavailable` until then.
+        takes part again when the transport answers it. Raises `TransportUnavailable` until then, and `ClockOff`.
         """
         async with self._lock:
             if _now() - self._renewed < every:
                 return
+            await self._gateway.require_right_clock()  # a lease that ends in another time would keep others out
             await self._stand_aside()
             async with self._gateway.db.writing() as connection:
                 now = self._gateway.clock()
@@ -231,7 +232,7 @@ async def _keep_leases(gateway: Gateway, relay: Relay) -> None:
     """Renew well before the leases end, however long a turn lasts; what is over the share goes back between turns."""
     every = gateway.settings.relay_lease_seconds / RENEWALS
     while True:
-        with suppress(TransportUnavailable, SQLAlchemyError):  # the turns meet and tell them too
+        with suppress(TransportUnavailable, SQLAlchemyError, ClockOff):  # the turns meet and tell them too
             await relay.renew(every)
         await asyncio.sleep(every)
 
@@ -247,11 +248,11 @@ async def _work(gateway: Gateway, relay: Relay) -> None:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)
             elif count < BATCH:
                 await gateway.halt.pause(began + TURN_SECONDS - _now())
-        except (TransportUnavailable, SQLAlchemyError) as exc:
+        except (TransportUnavailable, SQLAlchemyError, ClockOff) as exc:
             _say(exc)
             await gateway.halt.pause(PAUSE_AFTER_FAULT)
 
 
-def _say(exc: TransportUnavailable | SQLAlchemyError) -> None:
+def _say(exc: TransportUnavailable | SQLAlchemyError | ClockOff) -> None:
     reason = {"reason": exc.fault.value} if isinstance(exc, TransportUnavailable) else {}
     log.warning("relay waits", extra={"error": type(exc).__name__, **reason})

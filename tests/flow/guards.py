@@ -5,7 +5,7 @@ A lock is taken out of the statement that the program sends, a fence or a decisi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -94,8 +94,8 @@ def _events_lock_nobody(ground: Ground) -> None:
 
 
 def _no_second_decision(ground: Ground) -> None:
-    async def permitted(_: Any, __: Any, remembered: again.Remembered, ___: str) -> again.Verdict:
-        return again.Verdict(remembered.sought.transfer_id, True, remembered.first.id, None, None)
+    async def permitted(_: Any, __: Any, batch: Sequence[again.Remembered], ___: str) -> list[again.Verdict]:
+        return [again.Verdict(one.sought.transfer_id, True, one.first.decision_id, None, None) for one in batch]
 
     ground.patch.setattr(handover, "decide_again", permitted)
 

@@ -70,9 +70,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(folder: Path, log: Path) -> AsyncIterator[Serving]:
+async def serving(folder: Path, log: Path, port: int = 0) -> AsyncIterator[Serving]:
     """Run two workers while the body runs."""
-    port, ops = free_port(), free_port()
+    port, ops = port or free_port(), free_port()
     words = ("serve", "--no-roles", "--workers", str(WORKERS), "--port", str(port), "--ops-port", str(ops))
     with process(*words, folder=folder, log=log) as keeper:
         running = Serving(keeper, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ops}")
@@ -80,6 +80,14 @@ async def serving(folder: Path, log: Path) -> AsyncIterator[Serving]:
         yield running
         keeper.send_signal(signal.SIGTERM)
         await asyncio.to_thread(keeper.wait, PATIENCE)
+
+
+def lives(process: int) -> bool:
+    """Whether a process is there that has not ended; one that nobody has asked for its status does not count."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -157,3 +165,50 @@ async def test_a_killed_worker_is_replaced_and_no_promise_is_lost(
     assert (answer.status_code, answered_after < PATIENCE) == (202, True)
     assert len(later & first) == 1
     assert set(accepted) <= kept
+
+
+async def test_the_next_one_serves_after_the_keeper_was_killed(
+    data_dir: Path, tmp_path: Path, clients: dict[str, NewClient]
+) -> None:
+    """Kill -9 of the keeper, under load: its workers leave, the next start waits for the port, and serves.
+
+    What was answered before is in the database.
+    """
+    accepted: list[str] = []
+    port = free_port()
+    async with serving(data_dir, tmp_path / "first.log", port) as running:
+        left = running.workers()
+        async with running.http() as http:
+            own = await headers(http, clients[JOBCENTER]) | {"content-type": "application/xml"}
+        https = [running.http() for _ in range(LOADERS)]
+        loaders = [asyncio.create_task(load(http, own, accepted)) for http in https]
+        await eventually(lambda: enough(accepted), PATIENCE)
+        running.keeper.kill()
+        async with serving(data_dir, tmp_path / "next.log", port) as again, again.http() as http:
+            answer = await http.post("/v1/transfers", content=message(), headers=own)
+        gone = not any(map(lives, left))
+        await asyncio.gather(*loaders, *(http.aclose() for http in https), return_exceptions=True)
+    async with open_gateway(Settings(data_dir=data_dir, **settings_of(data_dir))) as gateway:
+        kept = {row.id for row in await rows(gateway, "SELECT id FROM transfers")}
+
+    assert (answer.status_code, gone) == (202, True)
+    assert set(accepted) <= kept
+
+
+async def test_workers_of_a_keeper_that_is_killed_at_once_leave(data_dir: Path, tmp_path: Path) -> None:
+    """A worker that is still loading law and schemas when its keeper is killed does not begin to serve."""
+    words = ("serve", "--no-roles", "--workers", str(WORKERS), "--port", str(free_port()))
+    with process(*words, folder=data_dir, log=tmp_path / "serve.log") as keeper:
+        running = Serving(keeper, "", "")
+
+        async def both() -> bool:
+            return len(running.workers()) == WORKERS
+
+        await eventually(both, START_SECONDS)
+        left = running.workers()
+        keeper.kill()
+
+        async def none() -> bool:
+            return not any(map(lives, left))
+
+        await eventually(none, PATIENCE)
