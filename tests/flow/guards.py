@@ -171,7 +171,7 @@ GUARDS = (
     ),
     Guard(
         "attempt-fence-of-hand-over",
-        lambda ground: ground.rewrite("deliveries.attempts = ", "0 < ", within="UPDATE deliveries"),
+        lambda ground: ground.rewrite("deliveries.attempts) IN", "1) IN", within="UPDATE deliveries"),
         {"late-failure": Breach.LEASE_LOST},
     ),
     Guard("transition-table", _any_state, {"withdrawal-while-publishing": Breach.REVIVED}),
