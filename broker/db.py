@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 from sqlalchemy import JSON, BigInteger, Connection, DateTime, Integer, MetaData, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -48,6 +48,8 @@ SESSION = {
     "timezone": "UTC",
 }
 
+#: Seconds for the answer to one statement of a process that others wait for. Locks are waited for 5 s at most.
+STATEMENT_SECONDS = 20.0
 #: Seconds for a connection, of the pool or a new one. Who waits longer is told to come again.
 WAIT_SECONDS = 5
 #: What a burst has opened is kept: a connection costs a login, and each statement has to be prepared on it again.
@@ -103,16 +105,19 @@ class Base(DeclarativeBase):
 class Database:
     """Transactions on one database."""
 
-    def __init__(self, url: str, role: DbRole | None = None) -> None:
+    def __init__(self, url: str, role: DbRole | None = None, statement_seconds: float | None = None) -> None:
         """Open nothing yet; `url` is an SQLAlchemy address of an async driver.
 
         `role`: as whom every transaction acts that does not say otherwise; it is told once, when a connection opens.
+        `statement_seconds`: so long PostgreSQL is waited for in the middle of a statement or a commit, before the
+        connection is taken for cut; None: without end.
         """
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             _make_folder(url)
         given = SESSION | ({"role": role.value} if role else {})
-        session = {} if self.is_sqlite else {"connect_args": {"server_settings": given, "timeout": WAIT_SECONDS}}
+        arguments = {"server_settings": given, "timeout": WAIT_SECONDS, "command_timeout": statement_seconds}
+        session = {} if self.is_sqlite else {"connect_args": arguments}
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
         self.engine: AsyncEngine = create_async_engine(url, **POOL, **json, **session)
         self._writer = asyncio.Lock()
@@ -121,6 +126,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine.sync_engine, "handle_error", _cut_off)
 
     def acting(self, role: DbRole, limits: Mapping[str, str] | None = None) -> Database:
         """Return a view on the same connections whose transactions act as a role of PostgreSQL, within limits.
@@ -221,6 +228,18 @@ def _named_alike(*always: type[Exception]) -> Iterator[None]:
             kind = Collision if sqlstate(exc).startswith(COLLIDED) else OperationalError
             raise kind(None, None, exc) from exc
         raise
+
+
+def _cut_off(context: ExceptionContext) -> OperationalError | None:
+    """Take a statement that was not answered in its time for one whose connection is cut: nobody uses that one again.
+
+    Whether a commit was carried out is not known then; whoever asks again is told.
+    """
+    fault = context.original_exception
+    if not isinstance(fault, TimeoutError):
+        return None
+    context.is_disconnect = True
+    return OperationalError(None, None, fault)
 
 
 def _passes(exc: DBAPIError) -> bool:

@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 from broker import metrics
 from broker.app import halt_where_ended, let_end
 from broker.config import Settings
+from broker.db import STATEMENT_SECONDS
 from broker.gateway import Gateway
 from broker.health import OWNER, REASONS, Check, checks_of, sealing_check, transport_check
 from broker.listening import CannotStart
@@ -44,6 +45,8 @@ CUT = 75
 COLLECT_AFTER = 20_000
 """New objects until the collector looks at the young ones (Python's own: 700)."""
 LOOP_ENDS_SECONDS = 5.0
+CLEANS_SECONDS = 300.0
+"""Longest wait for one statement of the clean-up, which looks through whole tables; nobody waits for it."""
 SERVER_ENDS_SECONDS = 8.5
 LAST_SECONDS = 9.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -100,7 +103,8 @@ async def _run(
     *,
     kept: bool,
 ) -> int:
-    async with open_gateway(settings, role=PROCESSES[name][0]) as gateway:
+    waits = CLEANS_SECONDS if name == "cleanup" else STATEMENT_SECONDS
+    async with open_gateway(settings, role=PROCESSES[name][0], statement_seconds=waits) as gateway:
         if await require_login(gateway, name) and not kept:
             warn_of_owner()
         transport = transport_of(gateway)

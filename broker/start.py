@@ -31,15 +31,19 @@ HALT_SECONDS = 5
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings | None = None, clock: Clock = system_clock, role: DbRole | None = None
+    settings: Settings | None = None,
+    clock: Clock = system_clock,
+    role: DbRole | None = None,
+    statement_seconds: float | None = None,
 ) -> AsyncIterator[Gateway]:
     """Open database, keys and law. An embedded database is made, and brought to the newest shape, first.
 
-    `role`: as whom it works on PostgreSQL where it does not say otherwise; None: as its login.
-    Raises `CannotStart` where another database is not of the version that this code wants: it is never changed here.
+    `role`: as whom it works on PostgreSQL where it does not say otherwise; None: as its login. `statement_seconds`: the
+    longest wait for one statement; None: without end, as an operator may want. Raises `CannotStart` where another
+    database is not of the version that this code wants: it is never changed here.
     """
     settings = settings or Settings()
-    database = Database(settings.database, role)
+    database = Database(settings.database, role, statement_seconds)
     try:
         if database.is_sqlite:
             await asyncio.to_thread(upgrade, settings.database)
