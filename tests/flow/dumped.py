@@ -23,7 +23,11 @@ from tests.world import rows
 BYTES = re.compile(rb"\\\\x([0-9a-f]+)")
 WRAPPED_BYTES = KEY_BYTES + 8
 LEAST_SEALED = NONCE_BYTES + 16
-LEAVES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
+LEAVES = (
+    "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema)' ORDER BY 1, 2"
+)
+"""Every table that holds rows, the months of the growing ones among them."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ async def take_dump(kreis: Kreis) -> Dump:
     connection = await asyncpg.connect(url.render_as_string(hide_password=False))
     tables = {}
     try:
-        for (name,) in await connection.fetch(LEAVES):
+        for schema, name in await connection.fetch(LEAVES):
             written = BytesIO()
-            await connection.copy_from_table(name, output=written)
+            await connection.copy_from_table(name, schema_name=schema, output=written)
             tables[name] = written.getvalue()
     finally:
         await connection.close()
