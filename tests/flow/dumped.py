@@ -12,8 +12,10 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import make_url
 
+from broker.config import Settings
 from broker.crypto import KEY_BYTES, NONCE_BYTES, SealBroken, unseal, unwrap
 from broker.keys import SECRET_PURPOSES, owner_key
 from tests.flow.world import Kreis
@@ -69,14 +71,13 @@ async def take_dump(kreis: Kreis) -> Dump:
 
 async def _records(kreis: Kreis) -> list[bytes]:
     settings = kreis.gateway.settings
+    places = await _places(settings)
     reader = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, isolation_level="read_uncommitted")
     await reader.start()
     found: list[bytes] = []
     try:
-        topics = {name for name in await reader.topics() if name.startswith(settings.kafka_topic_prefix)}
-        places = [TopicPartition(name, n) for name in topics for n in reader.partitions_for_topic(name) or ()]
-        ends = await reader.end_offsets(places)
         reader.assign(places)
+        ends = await reader.end_offsets(places)
         await reader.seek_to_beginning(*places)
         while any([await reader.position(place) < end for place, end in ends.items()]):
             for messages in (await reader.getmany(timeout_ms=500)).values():
@@ -84,6 +85,18 @@ async def _records(kreis: Kreis) -> list[bytes]:
     finally:
         await reader.stop()
     return found
+
+
+async def _places(settings: Settings) -> list[TopicPartition]:
+    """Return every partition of every topic of this service."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(settings.kafka_topic_prefix)]
+        topics = await admin.describe_topics(names)
+    finally:
+        await admin.close()
+    return [TopicPartition(topic["topic"], part["partition"]) for topic in topics for part in topic["partitions"]]
 
 
 def _parts(message: Any) -> list[bytes]:

@@ -10,7 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
+from uuid_utils import uuid7
 
+from broker import ids
 from broker.audit.export import export
 from broker.audit.sequencer import Sealer
 from broker.cleanup.months import keep_months
@@ -33,7 +36,7 @@ def last_seconds_of_this_month() -> datetime:
 
 
 @on_postgresql
-async def test_a_month_changes_in_a_crowd(data_dir: Path) -> None:
+async def test_a_month_changes_in_a_crowd(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go into the month of their moment, none into the rest, and the evidence of both months is one whole log."""
     chance = random.Random(11)  # noqa: S311 - an order of names, no secret
     async with AsyncExitStack() as stack:
@@ -43,6 +46,7 @@ async def test_a_month_changes_in_a_crowd(data_dir: Path) -> None:
         before = {row.part: row.n for row in await rows(gateway, PARTS)}
         for one in pair:
             one.kreis.clock.now = begin
+        monkeypatch.setattr(ids, "uuid7", lambda: uuid7(nanoseconds=int(pair[0].kreis.clock().timestamp()) * 10**9))
         for _ in range(ROUNDS):
             everybody = [person(name) for name in chance.sample(PERSONS, 3)]
             work = [same_at_both(pair, everybody), keep_months(gateway.acting(DbRole.ERASER))]
@@ -52,6 +56,7 @@ async def test_a_month_changes_in_a_crowd(data_dir: Path) -> None:
             for one in pair:
                 one.kreis.clock.move(seconds=2)
         after = {row.part: row.n - before.get(row.part, 0) for row in await rows(gateway, PARTS)}
+        [(latest,)] = await rows(gateway, "SELECT max(at) FROM audit_entries")
         sealer = Sealer(gateway.acting(DbRole.SEALER), "one")
         while await sealer.seal():
             pass
@@ -61,5 +66,6 @@ async def test_a_month_changes_in_a_crowd(data_dir: Path) -> None:
 
     assert not [status for status in seen if status >= httpx.codes.INTERNAL_SERVER_ERROR and status != AWAY], seen
     assert {202, 201} <= set(seen)
+    assert latest > begin + timedelta(seconds=ROUNDS)
     assert grown == {f"audit_entries_p{moment:%Y_%m}" for moment in (begin, begin + timedelta(days=1))}
     assert (report.faults, report.entries) == ([], sum(after.values()) + sum(before.values()))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from broker.cleanup.role import clean_up
 from broker.privileges import DbRole
+from schemas.compose import BlockSpec
 from schemas.identifiers import DataCategory
 from tests.flow.dumped import keys_left, opened, take_dump
 from tests.flow.test_marker import CASE, GIVEN, NAME
-from tests.flow.world import CORE, FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis, consent_body, person
+from tests.flow.world import CORE, FOLDER_AGENCY, JOBCENTER, SOZIALAMT, STAMMDATEN, Kreis, consent_body, person
 from tests.world import on_kafka, rows
 
 pytestmark = on_kafka
 MARKS = [NAME.encode(), GIVEN.encode(), CASE.encode()]
 TRANSFERS = 4
-LARGE = 40
+LARGE = 30
 
 
 async def sent(kreis: Kreis) -> None:
@@ -25,9 +26,9 @@ async def sent(kreis: Kreis) -> None:
     )
     await jobcenter.accepted(SOZIALAMT, CORE, **who)
     await jobcenter.accepted(SOZIALAMT, (*CORE, DataCategory.SCHULDEN), **who, ueberhang="entfernen")
-    await jobcenter.accepted(
-        SOZIALAMT, CORE, persons=[person(NAME, GIVEN), *(person(f"{NAME}{n}", GIVEN) for n in range(LARGE))]
-    )
+    others = [person(NAME + "a" * n, GIVEN, ref=f"k{n}") for n in range(1, LARGE)]
+    blocks = (*CORE, *(BlockSpec(STAMMDATEN, person=other.ref) for other in others))
+    await jobcenter.accepted(SOZIALAMT, blocks, persons=[person(NAME, GIVEN), *others])
     await jobcenter.accepted(f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII", CORE, **who)
     await kreis.publish()
     await kreis.take_in()
