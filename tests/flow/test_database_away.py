@@ -194,7 +194,7 @@ async def test_roles_wait_until_the_database_is_back(
             await eventually(all_there, PATIENCE)
             still_there = running.poll() is None
 
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     waited = {line["message"] for line in lines if line["level"] == "warning"}
     assert [answer.text for answer in refused if not away(answer)] == []
     assert (arrived, still_there) == (sent, True)
