@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,31 +71,44 @@ def owner_key(master: bytes, purpose: str, owner: str) -> bytes:
     return derive(master, purpose, owner)
 
 
-def load_keys(folder: Path) -> Keys:
-    """Read all key files, making the first of each purpose where there is none. Raises `KeyFileError`."""
+def load_keys(folder: Path, *, makes: bool = True) -> Keys:
+    """Read all key files; the first of a purpose is made where there is none, if this process `makes` keys.
+
+    Raises `KeyFileError`.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for purpose in SECRET_PURPOSES + SIGNING_PURPOSES:
-        if not any(folder.glob(f"{purpose}-*.json")):
-            _create(folder, purpose, "1")
+    missing = [p for p in SECRET_PURPOSES + SIGNING_PURPOSES if not any(folder.glob(f"{p}-*.json"))]
+    if missing and not makes:
+        raise KeyFileError(
+            f"In {folder} fehlen Schlüssel ({', '.join(missing)}). Alle Prozesse einer Datenbank brauchen dieselben "
+            "(docs/keys.md): die Dateien dorthin kopieren; die allerersten macht „amtsbruecke directory load“."
+        )
+    for purpose in missing:
+        _create(folder, purpose, "1")
     pseudonym, sealing = (_secrets(folder, purpose) for purpose in SECRET_PURPOSES)
     signing, tokens, checkpoint = (_signers(folder, purpose) for purpose in SIGNING_PURPOSES)
     return Keys(pseudonym, sealing, signing, tokens, checkpoint)
 
 
 def _create(folder: Path, purpose: str, kid: str) -> None:
+    """Make a key file, whole or not at all; where another process was first, its file stays and counts."""
     if purpose in SECRET_PURPOSES:
         content: dict[str, object] = {"kid": kid, "key": base64.b64encode(new_key()).decode()}
     else:
         jwk = OKPKey.generate_key("Ed25519", {"kid": f"{purpose}-{kid}"}, private=True)
         content = {"kid": kid, "jwk": jwk.as_dict(private=True)}
     path = folder / f"{purpose}-{kid}.json"
-    temporary = folder / f".{path.name}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
     with os.fdopen(descriptor, "w") as stream:
         json.dump(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.rename(path)
+    with suppress(FileExistsError):
+        os.link(temporary, path)
+    Path(temporary).unlink()
+    directory = os.open(folder, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
 
 
 def _files(folder: Path, purpose: str) -> list[dict[str, object]]:

@@ -104,7 +104,8 @@ async def _run(
     kept: bool,
 ) -> int:
     waits = CLEANS_SECONDS if name == "cleanup" else STATEMENT_SECONDS
-    async with open_gateway(settings, role=PROCESSES[name][0], statement_seconds=waits) as gateway:
+    role_of = PROCESSES[name][0]
+    async with open_gateway(settings, role=role_of, statement_seconds=waits, makes_keys=False) as gateway:
         if await require_login(gateway, name) and not kept:
             warn_of_owner()
         transport = transport_of(gateway)

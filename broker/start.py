@@ -35,12 +35,17 @@ async def open_gateway(
     clock: Clock = system_clock,
     role: DbRole | None = None,
     statement_seconds: float | None = None,
+    *,
+    makes_keys: bool = True,
 ) -> AsyncIterator[Gateway]:
     """Open database, keys and law. An embedded database is made, and brought to the newest shape, first.
 
     `role`: as whom it works on PostgreSQL where it does not say otherwise; None: as its login. `statement_seconds`: the
-    longest wait for one statement; None: without end, as an operator may want. Raises `CannotStart` where another
-    database is not of the version that this code wants: it is never changed here.
+    longest wait for one statement; None: without end, as an operator may want.
+    `makes_keys`: it makes the first keys where there are none. A role never does so beside a PostgreSQL server: on a
+    further machine it would have other keys under the same ids, find no objection that another gateway recorded, and
+    open no content. Raises `KeyFileError` then, and `CannotStart` where another database is not of the version that
+    this code wants: it is never changed here.
     """
     settings = settings or Settings()
     database = Database(settings.database, role, statement_seconds)
@@ -49,7 +54,7 @@ async def open_gateway(
             await asyncio.to_thread(upgrade, settings.database)
         else:
             await require_version(database)
-        keys = await asyncio.to_thread(load_keys, settings.keys_dir)
+        keys = await asyncio.to_thread(load_keys, settings.keys_dir, makes=makes_keys or database.is_sqlite)
         second = database.now if clock is system_clock else None
         yield Gateway(settings, clock, database, keys, load_catalogue(), second_clock=second)
     finally:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hmac
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.crypto import SealBroken, derive, keyed_hash, new_key, seal, unseal, unwrap, wrap
-from broker.keys import KeyFileError, load_keys
+from broker.keys import KeyFileError, Keys, load_keys
 
 
 @given(content=st.binary(max_size=2000), bound_to=st.text(max_size=40))
@@ -58,6 +60,36 @@ def test_key_files_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
 
     assert first.pseudonym == second.pseudonym
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_processes_that_start_together_have_the_same_keys(tmp_path: Path) -> None:
+    """Of several first starts in one moment one makes each key; all of them use it, and it is whole."""
+    together = Barrier(6)
+
+    def start(_: int) -> tuple[object, ...]:
+        together.wait()
+        return told(load_keys(tmp_path / "keys"))
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(start, range(6)))
+
+    assert found == [told(load_keys(tmp_path / "keys", makes=False))] * 6
+    assert len(list((tmp_path / "keys").iterdir())) == 5
+
+
+def told(keys: Keys) -> tuple[object, ...]:
+    """Return all keys in a form that can be compared."""
+    return keys.pseudonym, keys.sealing, [key.as_dict() for key in (*keys.signing, *keys.tokens, *keys.checkpoint)]
+
+
+def test_a_start_that_may_make_no_keys_says_where_they_are_missing(tmp_path: Path) -> None:
+    """A role on a machine without the keys of the others ends, rather than working with keys of its own."""
+    load_keys(tmp_path)
+    (tmp_path / "pseudonym-1.json").unlink()
+    with pytest.raises(KeyFileError, match=r"fehlen Schlüssel \(pseudonym\)"):
+        load_keys(tmp_path, makes=False)
+
+    assert not (tmp_path / "pseudonym-1.json").exists()
 
 
 def test_open_key_file_is_refused(tmp_path: Path) -> None:
