@@ -32,7 +32,7 @@ AGENCIES = Sql(
 async def take_in(gateway: Gateway, consumed: Sequence[Consumed]) -> None:
     """Write what was read, in one commit; a record that is there already, or belongs to no transfer, is passed over."""
     now = gateway.clock()
-    ids = [c.record.record_id for c in consumed]
+    ids = [c.record.record_id for c in consumed if "\0" not in c.record.record_id]  # PostgreSQL has no text for it
     async with gateway.db.writing() as connection:
         agencies = {row.id: row.agency for row in await fetch(connection, AGENCIES, ids)}
         rows = [

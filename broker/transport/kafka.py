@@ -229,7 +229,7 @@ class KafkaSubscription:
             metrics.consumer_lag(agency, records)
 
     def _consumed(self, message: Any) -> Consumed:  # noqa: ANN401 - the library has no types
-        headers = {name: value.decode(errors="replace") for name, value in message.headers}
+        headers = {name: (value or b"").decode(errors="replace") for name, value in message.headers}
         key = (message.key or b"").decode(errors="replace")
         record = Record(headers.get("ce_id", ""), self._topics[message.topic], key, headers, message.value or b"")
         return Consumed(record, message.offset, message.partition)

@@ -51,6 +51,8 @@ def wanted_topics(settings: Settings, agencies: Iterable[str]) -> list[Topic]:
     configs = {
         "cleanup.policy": "delete",
         "max.message.bytes": str(settings.kafka_record_bytes),
+        # Retention counts from the brokers' clock: by that of a relay which is behind, records would go unread.
+        "message.timestamp.type": "LogAppendTime",
         "min.insync.replicas": str(settings.kafka_min_insync),
         "retention.ms": str(settings.kafka_retention_hours * HOUR_MS),
         "unclean.leader.election.enable": "false",

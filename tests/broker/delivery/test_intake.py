@@ -25,7 +25,8 @@ async def published(kreis: Kreis) -> str:
 async def test_record_of_no_transfer_is_passed_over(kreis: Kreis) -> None:
     """What somebody else wrote on a topic stands nowhere, and does not keep the next record from coming."""
     transfer = await published(kreis)
-    await take_in(kreis.gateway, [record(UNKNOWN), record("x" * 300), record(transfer), record("")])
+    strange = [record(UNKNOWN), record("x" * 300), record("\0"), record(f"{transfer}\0"), record("\ufffd")]
+    await take_in(kreis.gateway, [*strange, record(transfer), record("")])
 
     assert [row.transfer_id for row in await rows(kreis.gateway, "SELECT transfer_id FROM deliveries")] == [transfer]
 

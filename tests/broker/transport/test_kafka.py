@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from broker import metrics
 from broker.config import Settings
@@ -66,6 +67,15 @@ class TestKafkaTransport(TransportContract):
         async with reader(transport) as subscription:
             assert ids(await fetched(subscription, 2)) == [first.record_id, mine.record_id]
             assert list(await subscription.fetch(0.5)) == []
+
+    async def test_header_without_a_value_is_read_as_empty(self, transport: Transport, settings: Settings) -> None:
+        """What somebody else wrote on a topic does not end the reader, or keep the next record from coming."""
+        async with AIOKafkaProducer(**kafka_client.client_options(settings)) as producer:
+            await producer.send_and_wait(settings.kafka_topic_prefix + TOPIC, b"x", headers=[("ce_id", None)])
+        await publish(transport, mine := record())
+
+        async with reader(transport) as subscription:
+            assert ids(await fetched(subscription, 2)) in ([mine.record_id, ""], ["", mine.record_id])
 
     async def test_without_a_common_name_nothing_fences(self, transport: Transport, settings: Settings) -> None:
         """Under another transactional id the one before publishes on: it is this name that keeps doubles away."""

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiokafka import AIOKafkaProducer
 
 from broker.config import Settings
 from broker.transport import asyncapi
 from broker.transport.base import topic_of
+from broker.transport.kafka_client import client_options
 from broker.transport.topics import Drift, apply, compare, wanted_topics
 from tests.house.source import ROOT
 from tests.servers.topics import kafka_settings, make_topics
 from tests.world import eventually
 
+LOG_APPEND_TIME = 1
 AGENCIES = ["jugendamt-marl", "sozialamt-herten"]
 
 
@@ -50,6 +53,17 @@ async def test_drift_is_found_and_put_right_where_it_may_be(settings: Settings) 
     await eventually(settled)
     assert {("partitions", True), ("retention.ms", False), ("max.message.bytes", False)} <= found
     assert [(drift.setting, drift.found, drift.wanted) for drift in left] == [("partitions", "2", "3")]
+
+
+async def test_brokers_say_when_a_record_came(settings: Settings) -> None:
+    """Retention counts from the brokers' clock: a relay's wrong one makes nothing be forgotten early."""
+    wanted = wanted_topics(settings, AGENCIES[:1])
+    await apply(settings, wanted)
+    async with AIOKafkaProducer(**client_options(settings)) as producer:
+        sent = await producer.send_and_wait(wanted[0].name, b"x", timestamp_ms=1_000)
+
+    assert sent.timestamp_type == LOG_APPEND_TIME
+    assert sent.timestamp > 1_700_000_000_000
 
 
 def test_asyncapi_document_is_current() -> None:
