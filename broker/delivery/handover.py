@@ -91,8 +91,15 @@ async def _take(gateway: Gateway, taker: Taker, queue: Queue, transfer_ids: Sequ
         if len(transfer_ids) == 1:
             await _lay_aside(gateway, transfer_ids[0], exc)
             return []
-    alone = [await _take(gateway, taker, queue, [transfer_id]) for transfer_id in transfer_ids]
-    return [released for taken in alone for released in taken or ()]
+    released: list[Released] = []
+    for transfer_id in transfer_ids:
+        try:
+            released += await _take(gateway, taker, queue, [transfer_id]) or ()
+        except SQLAlchemyError:
+            if not released:
+                raise
+            break  # what was taken is handed over; what was not waits
+    return released
 
 
 async def _take_together(

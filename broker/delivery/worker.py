@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from time import monotonic
 from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,6 +37,8 @@ WORKER = str(uuid4())
 """This process, as the holder of leases."""
 TOGETHER = 8
 """So many are taken in one transaction; they are brought one after another."""
+FRESH_SECONDS = 2.0
+"""So long what waits behind another is brought by the decision that it was taken with."""
 RENEWALS = 3
 """So often a lease is prolonged in its time while an office's channel is slow."""
 PAUSE_AFTER_FAULT = 1.0
@@ -88,15 +91,22 @@ async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
 
 
 async def _bring_all(gateway: Gateway, adapter: AgencyAdapter, taken: Sequence[Released]) -> None:
-    """Hand over one after another; what was not begun when the process is to end is anybody's again at once."""
-    left = list(taken)
+    """Hand over one after another; what was not begun soon, or before the process is to end, is let go at once.
+
+    So nothing is brought long after the law was asked: who takes it next asks again.
+    """
+    left, begun, decided = list(taken), False, monotonic()
     try:
         async with _leased(gateway, left):
             while left and not gateway.halt.requested:
+                begun = True
                 await _bring(gateway, adapter, left[0])
+                begun = False
                 del left[0]
+                if monotonic() - decided > FRESH_SECONDS:
+                    break
     finally:
-        if not_begun := left if gateway.halt.requested else left[1:]:
+        if not_begun := left[1:] if begun else left:
             async with gateway.db.writing() as connection:
                 await let_go(connection, [(one.transfer.id, one.attempt) for one in not_begun], gateway.clock())
 

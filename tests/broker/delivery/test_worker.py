@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
+from adapters.base import AgencyAdapter, Delivery
 from broker.app import running
 from broker.delivery import worker
-from broker.delivery.worker import run
+from broker.delivery.handover import take
+from broker.delivery.repository import Queue, Taker, Way
+from broker.delivery.worker import adapters_of, run
 from broker.directory.file import read_directory
 from broker.directory.service import load
 from broker.lifecycle.models import DeliveryRow
 from schemas.compose import compose_quittung
-from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
+from tests.flow.test_stops import objection
+from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis, person
 from tests.triggers import mend, refuse
 from tests.world import DIRECTORY, START, eventually, rows
 
@@ -242,3 +248,54 @@ async def test_running_delivery_waits_out_a_database(kreis: Kreis, monkeypatch: 
             await eventually(delivered, 0.3)
         await mend(kreis.gateway, "deliveries")
         await eventually(delivered)
+
+
+@pytest.mark.parametrize("fresh", [0.0, 60.0])
+async def test_what_waits_behind_a_slow_one_is_decided_again(
+    kreis: Kreis, monkeypatch: pytest.MonkeyPatch, fresh: float
+) -> None:
+    """What was taken together and not begun soon is let go: an objection meanwhile ends it, and nobody gets it."""
+    monkeypatch.setattr(worker, "FRESH_SECONDS", fresh)
+    first, second = [await waiting(kreis, case_sender=f"BG-{n}") for n in range(2)]
+    taken = await take(kreis.gateway, Taker("broker:delivery", "", Way.PUSH, "w"), Queue(agency=FOLDER_AGENCY), 8)
+    assert taken is not None
+    await worker._bring_all(kreis.gateway, (await adapters_of(kreis.gateway))[FOLDER_AGENCY], taken)
+    await (await kreis.office(JOBCENTER)).post("/v1/objections", objection(person(), "OPT_OUT"))
+    await kreis.deliver()
+
+    assert [one.transfer.id for one in taken] == [first, second]
+    assert await state(kreis, first) == "delivered"
+    assert await state(kreis, second) == ("returned" if fresh == 0.0 else "delivered")
+    assert (place(kreis) / f"{second}-1.xml").exists() is (fresh != 0.0)
+
+
+async def test_what_was_begun_is_not_let_go_when_the_process_is_cut_off(kreis: Kreis) -> None:
+    """Cut off at the end, a hand-over that runs keeps its lease: nobody begins it beside; the others are free."""
+    transfers = [await waiting(kreis, case_sender=f"BG-{n}") for n in range(2)]
+    taken = await take(kreis.gateway, Taker("broker:delivery", "", Way.PUSH, "w"), Queue(agency=FOLDER_AGENCY), 8)
+    hangs = Hanging()
+    assert taken is not None
+    bringing = asyncio.create_task(worker._bring_all(kreis.gateway, cast("AgencyAdapter", hangs), taken))
+    await asyncio.to_thread(hangs.begun.wait, 10)
+    kreis.gateway.stop()
+    bringing.cancel()
+    await asyncio.gather(bringing, return_exceptions=True)
+    hangs.end.set()
+    async with kreis.gateway.db.reading() as connection:
+        query = select(DeliveryRow.transfer_id).where(DeliveryRow.leased_until > kreis.clock())
+        leased = list(await connection.scalars(query))
+
+    assert leased == transfers[:1]
+
+
+class Hanging:
+    """An office's channel that does not answer."""
+
+    def __init__(self) -> None:
+        """Wait for the first message."""
+        self.begun, self.end = threading.Event(), threading.Event()
+
+    def deliver(self, _: Delivery) -> None:
+        """Hang."""
+        self.begun.set()
+        self.end.wait(10)
