@@ -15,6 +15,7 @@ from broker.audit.log import append
 from broker.delivery.models import NoticeRow
 from broker.errors import ProblemError
 from broker.gateway import Gateway
+from broker.lifecycle.models import Transfer
 from broker.outbox.side import enqueue, of_notice
 
 
@@ -38,7 +39,8 @@ class Measure(StrEnum):
 async def notify(
     connection: AsyncConnection, gateway: Gateway, kind: NoticeKind, transfer_id: str, sender: str, recipient: str
 ) -> str:
-    """Record a notice, once for each transfer and kind; return its id."""
+    """Record a notice, once for each transfer and kind; return its id. Of two in one moment the second waits."""
+    await connection.execute(select(Transfer.id).where(Transfer.id == transfer_id).with_for_update(key_share=True))
     found = await connection.scalar(
         select(NoticeRow.id).where(NoticeRow.transfer_id == transfer_id, NoticeRow.kind == kind.value)
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
+from broker.delivery.notices import NoticeKind, notify
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
 from tests.world import evidence
 
@@ -89,3 +92,22 @@ async def test_pages_of_notices_have_no_gaps_and_no_doubles(kreis: Kreis) -> Non
 
     assert [notice["id"] for notice in first["items"] + second["items"]] == ids
     assert second["next_cursor"] is None
+
+
+async def test_two_events_in_one_moment_make_one_notice(kreis: Kreis) -> None:
+    """A recipient is told once of each kind, however many at once find that it has to be told."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    transfer = await jobcenter.accepted(SOZIALAMT)
+    await kreis.pump()
+    await sozialamt.inbox()
+
+    async def tell() -> str:
+        async with kreis.gateway.db.writing() as connection:
+            made = await notify(connection, kreis.gateway, NoticeKind.WIDERRUF, transfer, JOBCENTER, SOZIALAMT)
+            await asyncio.sleep(0.2)
+            return made
+
+    first, second = await asyncio.gather(tell(), tell())
+
+    assert first == second
+    assert len(await evidence(kreis.gateway, "notice.created")) == 1
