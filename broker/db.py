@@ -119,7 +119,7 @@ class Database:
         arguments = {"server_settings": given, "timeout": WAIT_SECONDS, "command_timeout": statement_seconds}
         session = {} if self.is_sqlite else {"connect_args": arguments}
         json = {"json_serializer": json_text, "json_deserializer": orjson.loads}
-        self.engine: AsyncEngine = create_async_engine(url, **POOL, **json, **session)
+        self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True, **POOL, **json, **session)
         self._writer = asyncio.Lock()
         self.role = role
         self._acts: dict[str, str] = {}

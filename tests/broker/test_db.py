@@ -193,3 +193,12 @@ async def test_what_passes_by_itself_is_an_operational_error(url: str, database:
 
     assert isinstance(deadlock, Collision)
     assert await count(database) == 2
+
+
+async def test_a_fault_does_not_quote_what_was_written(database: Database) -> None:
+    """Parameters of a statement hold persons; the text of its fault does not hold them, wherever it may be written."""
+    with pytest.raises(DBAPIError) as caught:
+        async with database.writing() as connection:
+            await connection.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Mustermann"})
+
+    assert "Mustermann" not in str(caught.value)
