@@ -160,7 +160,7 @@ class Verifier:
             self.report.exported_at = str(head["exported_at"])
             self._keys = self._keys or tuple(read_key(text) for text in head["checkpoint_keys"])
             self._promise_keys = self._promise_keys or tuple(read_promise_key(key) for key in head["promise_keys"])
-        except (BadNote, KeyError, TypeError, ValueError) as exc:
+        except (BadNote, AttributeError, KeyError, TypeError, ValueError) as exc:
             self._fault("head", f"Kopf der Datei: {exc if isinstance(exc, BadNote) else unreadable}")
         self._bring()
 
@@ -184,7 +184,7 @@ class Verifier:
     def _entry(self, line: Mapping[str, Any]) -> None:
         entry, index = line["entry"], line["index"]
         name = str(entry.get("id")) if isinstance(entry, dict) else None
-        if index != self._count:
+        if index is True or index is False or index != self._count:
             self._fault("order", f"Erwartet war Eintrag {self._count}, da steht {index}.", self._count, name)
             self._whole = False
             self._count = index if isinstance(index, int) and not isinstance(index, bool) else self._count
@@ -194,7 +194,7 @@ class Verifier:
         elif set(entry) != {*COVERED, "at"} or leaf_hash(entry) != sealed:
             self._fault("entry", f"Eintrag {self._count} ist nicht der, der gesiegelt wurde.", self._count, name)
         else:
-            self._promised(entry["id"], sealed)
+            self._promised(str(entry["id"]), sealed)
         if isinstance(entry, dict):
             self._side(entry.get("commitments"), line.get("side"), name)
         self._match_elsewhere()
@@ -276,7 +276,8 @@ class Verifier:
     def _end(self, end: object) -> None:
         self._ended = True
         counts = {"checkpoints": self.report.checkpoints, "entries": self._count}
-        if not isinstance(end, dict) or {name: end.get(name) for name in counts} != counts:
+        told = {name: end.get(name) for name in counts} if isinstance(end, dict) else {}
+        if told != counts or any(isinstance(number, bool) for number in told.values()):
             self._fault("count", "Die Zahlen am Ende der Datei stimmen nicht mit ihrem Inhalt.", self._count)
         elif end != counts | {"sha256": self._digest.hexdigest()}:
             self._fault("damaged", "Die Prüfsumme der Datei stimmt nicht: Sie wurde nach dem Export verändert.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -257,3 +258,33 @@ def test_what_is_no_export_is_said_to_be_none(content: bytes) -> None:
 def test_the_log_key_of_these_tests_is_its_own() -> None:
     """The log of these tests is signed apart from our own signer; both agree on the form of the key."""
     assert read_key(vkey()).public == LOG_KEY.public_key().public_bytes_raw()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"index":0,', b'"index":false,'), (b'"index":1,', b'"index":true,'), (b"x", b"x")]
+)
+def test_an_index_that_only_counts_as_one_is_found(old: bytes, new: bytes) -> None:
+    """What is written otherwise differs, also where a language takes both for the same."""
+    changed = ended([line.replace(old, new) for line in LINES])
+
+    assert bool(verified(changed).faults) == (old != new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: {**line, "checkpoint_keys": [1]} if "format" in line else line,
+        lambda line: {**line, "promise_keys": ["x"]} if "format" in line else line,
+        lambda line: with_entry(line, {**line["entry"], "id": []}) if line.get("index") == 2 else line,
+    ],
+)
+def test_what_is_of_another_kind_is_a_fault_and_no_crash(change: Callable[[Any], Any]) -> None:
+    """A file may be made to trip the verifier: it says what is wrong all the same."""
+    changed = ended([dump(change(json.loads(line))) for line in LINES])
+
+    assert verified(changed, tokens=[promise("entry-2", LEAVES[2])]).faults
+
+
+def with_entry(line: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a line with another entry and the leaf that goes with it."""
+    return {**line, "entry": entry, "leaf": sha256(b"\x00" + dump(entry)).hexdigest()}
