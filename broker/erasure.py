@@ -31,7 +31,8 @@ from schemas.identifiers import Mode
 
 ACTOR = "eraser"
 STEP = 1000
-KEY = re.compile(r"[A-Za-z0-9:_-]{8,96}")
+KEY = re.compile(r"[A-Za-z0-9-]{1,16}:[0-9a-f]{64}")
+"""A whole key (id of the secret, HMAC): a part of one, or the name of a field, would take what is others' too."""
 
 
 class EraseReason(StrEnum):

@@ -173,10 +173,12 @@ async def test_long_runs_go_step_by_step(kreis: Kreis, monkeypatch: pytest.Monke
         Erasure(EraseReason.FRIST, transfer="x"),
         Erasure(EraseReason.ANTRAG, key="%"),
         Erasure(EraseReason.ANTRAG, key="a' OR 1"),
+        Erasure(EraseReason.ANTRAG, key="payload_digest"),
+        Erasure(EraseReason.ANTRAG, key="1:0123abcd"),
     ],
 )
 async def test_an_unclear_order_erases_nothing(kreis: Kreis, what: Erasure) -> None:
-    """One thing is asked for, with a reason that goes with it; no wildcard is a key."""
+    """One thing is asked for, with a reason that goes with it; no wildcard, no part and no field is a key."""
     before = await held(kreis)
     with pytest.raises(BadErasure):
         await erase(kreis.gateway, what)
