@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,8 @@ from tests.servers.kafka import free_port
 START_SECONDS = 120.0
 TOKEN_SECONDS = 3600
 ROLES = ("relay", "deliver", "seal")
+STARTED = '"started"'
+"""What a role logs when it begins to work."""
 WAITING = "SELECT count(*) FROM outbox"
 
 
@@ -106,6 +108,7 @@ def measure(kind: Kind, world: World, plan: Plan, rate: float = 0.0) -> Round:
         for role in kind.roles:
             command = [sys.executable, "-m", "broker", role]
             pids[role] = [stack.enter_context(started(command, folder, environment)).pid]
+        _wait_until_started(kind.roles, folder)
         token = "" if kind.bare else fetch_token(port, world.client)
         order = {"port": port, "token": token, "rate": rate, "connections": plan.connections}
         order |= {
@@ -201,6 +204,17 @@ def _wait_until_alive(port: int, folder: Path) -> None:
         else:
             return
     raise ServerFault(f"the server did not start:\n{_logs(folder)}")
+
+
+def _wait_until_started(roles: Sequence[str], folder: Path) -> None:
+    """Wait until every role works: what a start costs is no part of a round."""
+    end = time.monotonic() + START_SECONDS
+    left = set(roles)
+    while left and time.monotonic() < end:
+        time.sleep(0.05)
+        left = {role for role in left if STARTED not in (folder / f"broker-{role}.log").read_text(encoding="utf-8")}
+    if left:
+        raise ServerFault(f"{', '.join(sorted(left))} did not start:\n{_logs(folder)}")
 
 
 def _logs(folder: Path) -> str:
