@@ -29,8 +29,11 @@ log = logging.getLogger(__name__)
 
 ACTOR = "broker:relay"
 PAUSE_AFTER_FAULT = 1.0
-TURN_SECONDS = 0.1
-"""Turns that are not full begin so far apart: what a turn costs by itself is shared by what came meanwhile."""
+TURN_SECONDS, REST_SECONDS = 0.1, 0.5
+RESTS = 3
+"""After a turn that was not full a relay rests so many times as long as the turn took. Turns begin at least 0.1 s apart
+and no rest is longer than 0.5 s: what a turn costs by itself, a transaction for each partition, is shared by what came
+meanwhile: the dearer the turn, the more of them."""
 PASSED_OVER_SECONDS = 10.0
 """So long a topic that is missing, forbidden or too narrow is left alone, so that the others go on."""
 FAREWELL_SECONDS = 2.0
@@ -247,10 +250,15 @@ async def _work(gateway: Gateway, relay: Relay) -> None:
             if (count := await relay.turn()) == 0:
                 await gateway.outbox_filled.wait(gateway.settings.relay_seconds)
             elif count < BATCH:
-                await gateway.halt.pause(began + TURN_SECONDS - _now())
+                await gateway.halt.pause(rest_after(_now() - began))
         except (TransportUnavailable, SQLAlchemyError, ClockOff) as exc:
             _say(exc)
             await gateway.halt.pause(PAUSE_AFTER_FAULT)
+
+
+def rest_after(seconds: float) -> float:
+    """Return for how long to rest after a turn of so many seconds that was not full."""
+    return min(max(TURN_SECONDS - seconds, RESTS * seconds), REST_SECONDS)
 
 
 def _say(exc: TransportUnavailable | SQLAlchemyError | ClockOff) -> None:

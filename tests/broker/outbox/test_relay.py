@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.app import running
 from broker.outbox import relay
 from broker.outbox.leases import Fences
-from broker.outbox.relay import Relay, publish_due, run
+from broker.outbox.relay import Relay, publish_due, rest_after, run
 from broker.outbox.repository import Claimed
 from broker.transport.base import Record, Transport, TransportUnavailable
 from broker.transport.embedded import EmbeddedOutlet, EmbeddedTransport
@@ -255,3 +257,13 @@ async def test_running_relay_is_woken_by_a_submission(data_dir: Path) -> None:
                 return await jobcenter.state(transfer) == "published"
 
             await eventually(published)
+
+
+@given(st.floats(min_value=0, max_value=60))
+def test_rest_lets_a_dear_turn_be_shared_by_more_and_is_never_long(seconds: float) -> None:
+    """Turns begin at least 0.1 s apart, a turn takes at most a quarter of the time, and no rest is over 0.5 s."""
+    rest = rest_after(seconds)
+
+    assert 0 <= rest <= 0.5
+    assert seconds + rest >= 0.1
+    assert rest >= min(3 * seconds, 0.5)
