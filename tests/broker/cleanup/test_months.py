@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from time import monotonic
+
+from sqlalchemy import text
 
 from broker.cleanup.months import keep_months
 from broker.clock import system_clock
@@ -50,3 +54,32 @@ async def test_the_clean_up_makes_the_next_months_and_drops_old_empty_ones(kreis
     assert {part for part in before - after if part.startswith("audit_entries")} == set()
     assert {part for part in before - after if part.startswith("decisions_p")}
     assert {f"{table}_rest" for table in GROWING} <= after
+
+
+@on_postgresql
+async def test_months_keep_nobody_waiting_behind_a_long_look(kreis: Kreis) -> None:
+    """While somebody reads the evidence for long, no month is made, and nobody who writes waits for that."""
+    jobcenter = await kreis.office(JOBCENTER)
+    await jobcenter.accepted(SOZIALAMT)
+    before, reading = await months(kreis), asyncio.Event()
+
+    async def export() -> None:
+        async with kreis.gateway.db.reading() as connection:
+            await connection.execute(text("SELECT count(*) FROM audit_entries"))
+            reading.set()
+            await connection.execute(text("SELECT pg_sleep(3)"))
+
+    looking = asyncio.create_task(export())
+    await reading.wait()
+    submitted = kreis.clock.now
+    kreis.clock.now = datetime(system_clock().year + 5, 1, 15, tzinfo=UTC)
+    keeping = asyncio.create_task(keep_months(kreis.gateway))
+    await asyncio.sleep(0.05)
+    kreis.clock.now, began = submitted, monotonic()
+    await jobcenter.accepted(SOZIALAMT)
+    waited = monotonic() - began
+    await asyncio.gather(keeping, looking)
+    kept = await months(kreis)
+
+    assert waited < 2
+    assert kept == before
