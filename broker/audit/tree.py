@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.merkle import EMPTY_ROOT, Tile
-from broker.audit.models import AuditCheckpoint, AuditLeaf, AuditPending, AuditTile
+from broker.audit.models import AuditCheckpoint, AuditEntry, AuditLeaf, AuditPending, AuditTile
 from broker.bulk import Sql, fetch, insert_rows
 from broker.db import upsert
 
@@ -70,6 +70,14 @@ async def write_tiles(connection: AsyncConnection, tiles: Mapping[Tile, bytes]) 
 async def unsealed(connection: AsyncConnection, limit: int) -> list[tuple[int, bytes]]:
     """Return number and leaf of entries that have no index yet, lowest number first."""
     return [(row.seq, bytes(row.leaf)) for row in await fetch(connection, UNSEALED, limit)]
+
+
+async def astray(connection: AsyncConnection, limit: int) -> list[str]:
+    """Return ids of entries that have no place in the tree and wait for none: no proof would tell of their change."""
+    placed = exists().where(AuditLeaf.seq == AuditEntry.seq)
+    waits = exists().where(AuditPending.seq == AuditEntry.seq)
+    query = select(AuditEntry.id).where(~placed, ~waits).order_by(AuditEntry.seq).limit(limit)
+    return list(await connection.scalars(query))
 
 
 async def forget_pending(connection: AsyncConnection, numbers: Sequence[int]) -> None:

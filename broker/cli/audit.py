@@ -13,13 +13,14 @@ from uuid import UUID
 
 import typer
 
+from broker.audit import tree
 from broker.audit.checkpoint import verifier_key
 from broker.audit.events import AuditEvent
 from broker.audit.export import export
 from broker.audit.log import append
 from broker.audit.notes import BadNote, read_key
 from broker.audit.promises import find_tokens
-from broker.audit.verify import NoExport, Report, Trust, Verifier
+from broker.audit.verify import MOST_FAULTS, Fault, NoExport, Report, Trust, Verifier
 from broker.erasure import BadErasure, EraseReason, Erasure, count, erase
 from broker.gateway import Gateway
 from broker.privileges import DbRole
@@ -206,6 +207,10 @@ async def _feed_database(verifier: Verifier) -> None:
             number += 1
             verifier.feed(line)
             _progress(number)
+        async with gateway.db.reading() as connection:
+            found = await tree.astray(connection, MOST_FAULTS)
+    text = "Dieser Eintrag ist nicht gesiegelt und wartet auch nicht darauf: Er wurde aus der Warteschlange genommen."
+    verifier.report.faults += [Fault("astray", f"Kennung {entry}: {text}", entry=entry) for entry in found]
 
 
 def _progress(number: int) -> None:

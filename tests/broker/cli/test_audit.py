@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from broker.audit.events import AuditEvent
@@ -71,6 +72,26 @@ def test_a_database_is_exported_verified_and_shows_its_key(data_dir: Path, tmp_p
     assert checked.stdout.startswith("4 Einträge, 1 Prüfpunkte nachgerechnet; 4 Nebendaten")
     assert direct.exit_code == 0
     assert "--checkpoint von anderswo" in direct.stdout
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_an_entry_that_was_kept_from_being_sealed_is_named() -> None:
+    """Whoever takes an entry out of the queue keeps it out of the log: the database's own check says which it is."""
+
+    async def hide() -> str:
+        async with open_gateway() as gateway, gateway.db.writing() as connection:
+            events = [AuditEvent("client.revoked", "operator:*"), AuditEvent("client.added", "operator:*")]
+            first, _ = await append(connection, events, system_clock())
+            await connection.execute(text("DELETE FROM audit_pending WHERE seq = (SELECT min(seq) FROM audit_pending)"))
+            return first
+
+    hidden = asyncio.run(hide())
+    result = run("verify")
+
+    assert result.exit_code == 1
+    assert [line.split(":")[:2] for line in result.stdout.splitlines() if line.startswith("ABWEICHUNG")] == [
+        ["ABWEICHUNG", f" Kennung {hidden}"]
+    ]
 
 
 @pytest.mark.usefixtures("data_dir")
