@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
+
+from broker.clock import timestamp
 
 ED25519 = b"\x01"
 KEY_ID_BYTES = 4
@@ -19,7 +22,7 @@ class NoCheckpointKey(Exception):
 
 
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
-    """Return the text of a checkpoint, which is what is signed."""
+    """Return the text of a checkpoint, which is what is signed; extension lines may follow."""
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
@@ -41,9 +44,12 @@ def verifier_key(origin: str, key: OKPKey) -> str:
     return f"{origin}+{key_id(origin, public).hex()}+{base64.b64encode(ED25519 + public).decode()}"
 
 
-def sign(keys: Sequence[OKPKey], origin: str, size: int, root: bytes) -> str:
-    """Return the signed note of a checkpoint, with one line for each private key. Raises `NoCheckpointKey`."""
-    text = checkpoint_text(origin, size, root)
+def sign(keys: Sequence[OKPKey], origin: str, size: int, root: bytes, at: datetime) -> str:
+    """Return the signed note of a checkpoint, with one line for each private key. Raises `NoCheckpointKey`.
+
+    When it was made is signed too (an extension line), so that nobody makes a promise look kept who has not the key.
+    """
+    text = f"{checkpoint_text(origin, size, root)}at {timestamp(at)}\n"
     lines = [_line(key, origin, text) for key in keys if key.is_private]
     if not lines:
         raise NoCheckpointKey("no key file checkpoint-*.json holds a private key")
@@ -53,7 +59,7 @@ def sign(keys: Sequence[OKPKey], origin: str, size: int, root: bytes) -> str:
 def is_own(keys: Sequence[OKPKey], origin: str, size: int, root: bytes, note: str) -> bool:
     """Whether a stored note is one that we signed for just this state."""
     text, _, lines = note.rpartition("\n\n")
-    if text + "\n" != checkpoint_text(origin, size, root):
+    if not f"{text}\n".startswith(checkpoint_text(origin, size, root)):
         return False
     signatures = [line.split(" ")[-1] for line in lines.splitlines()]
     return any(_signed(key, origin, text + "\n", signature) for key in keys for signature in signatures)

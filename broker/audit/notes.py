@@ -19,6 +19,7 @@ MOST_CHARACTERS = 1_000_000
 DASH = "\N{EM DASH} "
 SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 TEXT_LINES = 3
+AT = re.compile(r"at ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z)")
 
 
 class BadNote(Exception):
@@ -36,11 +37,13 @@ class NoteKey:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a checkpoint says: which log, how many leaves, which root."""
+    """What a checkpoint says: which log, how many leaves, which root, and when it was made (RFC 3339, UTC)."""
 
     origin: str
     size: int
     root: bytes
+    at: str | None = None
+    """None: it does not say."""
 
 
 def read_key(text: str) -> NoteKey:
@@ -79,7 +82,8 @@ def open_checkpoint(note: str, keys: Sequence[NoteKey]) -> Checkpoint:
     root = _decoded(lines[2])
     if len(root) != HASH_BYTES:
         raise BadNote("Die signierte Notiz ist kein Prüfpunkt.")
-    return Checkpoint(lines[0], int(lines[1]), root)
+    at = next((said[1] for line in lines[TEXT_LINES:] if (said := AT.fullmatch(line))), None)
+    return Checkpoint(lines[0], int(lines[1]), root, at)
 
 
 def _verified(line: str, signed: str, keys: Sequence[NoteKey]) -> bool:

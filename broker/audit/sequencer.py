@@ -132,7 +132,8 @@ async def _grow(connection: AsyncConnection, gateway: Gateway, before: tree.Head
         and merkle.verify_consistency(before.size, size, before.root, root, proof)
     ):
         raise TreeChanged(f"the tree does not lead from the checkpoint at {before.size} to {size}")
-    return tree.Head(size, root, sign(keys, origin, size, root), gateway.clock())
+    at = gateway.clock()
+    return tree.Head(size, root, sign(keys, origin, size, root, at), at)
 
 
 @dataclass(slots=True)

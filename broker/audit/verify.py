@@ -93,6 +93,7 @@ class Verifier:
         self._with_side = False
         self._covered = 0
         self._ended = False
+        self._last_at = ""
         self._wanted: dict[str, Promise] = {}
         self._uncovered: list[tuple[Promise, int]] = []
         self._found: set[str] = set()
@@ -246,7 +247,10 @@ class Verifier:
         else:
             self.report.last = found
         self._covered = self._count
-        self._in_time(str(line["at"]))
+        if found.at not in (None, line["at"]):
+            self._fault("time", f"{where} ist von {found.at}, nicht von der Zeit, die dabei steht.", self._covered - 1)
+        self._last_at = found.at or ""
+        self._in_time(found.at or str(line["at"]))
         return None
 
     def _in_time(self, at: str) -> None:
@@ -259,7 +263,7 @@ class Verifier:
         self._uncovered = []
 
     def _not_found(self, promise: Promise) -> None:
-        if promise.by > self.report.exported_at:
+        if promise.by > max(self.report.exported_at, self._last_at):
             self.report.not_due.append(promise)
         else:
             self.report.broken.append((promise, "Der zugesagte Eintrag steht nicht im Protokoll."))

@@ -49,7 +49,7 @@ def signature(text: str, key: Ed25519PrivateKey = LOG_KEY, name: str = ORIGIN) -
 
 def note(leaves: Sequence[bytes], origin: str = ORIGIN, *more: str) -> str:
     """Return a signed checkpoint over leaves, with further signature lines before ours."""
-    text = f"{origin}\n{len(leaves)}\n{base64.b64encode(root_of(leaves)).decode()}\n"
+    text = f"{origin}\n{len(leaves)}\n{base64.b64encode(root_of(leaves)).decode()}\nat {AT}\n"
     return text + "\n" + "".join(more) + signature(text)
 
 

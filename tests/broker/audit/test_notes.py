@@ -8,7 +8,9 @@ from joserfc.jwk import OKPKey
 
 from broker.audit.checkpoint import NoCheckpointKey, is_own, sign, verifier_key
 from broker.audit.notes import BadNote, open_checkpoint, open_note, read_key
+from broker.clock import timestamp
 from tests.broker.audit.exported import signature, vkey
+from tests.world import START
 
 #: The note that the first implementation of signed notes shows (golang.org/x/mod/sumdb/note).
 KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -64,10 +66,10 @@ def keys() -> list[OKPKey]:
 def test_what_we_sign_opens_with_each_of_our_keys() -> None:
     """While keys are rotated a checkpoint is signed with both, and opens with either."""
     both = keys()
-    note = sign(both, ORIGIN, 7, bytes(32))
+    note = sign(both, ORIGIN, 7, bytes(32), START)
     for key in both:
         found = open_checkpoint(note, [read_key(verifier_key(ORIGIN, key))])
-        assert (found.origin, found.size, found.root) == (ORIGIN, 7, bytes(32))
+        assert (found.origin, found.size, found.root, found.at) == (ORIGIN, 7, bytes(32), timestamp(START))
         assert is_own([key], ORIGIN, 7, bytes(32), note)
     assert not is_own(both, ORIGIN, 8, bytes(32), note)
     assert not is_own(both, ORIGIN, 7, bytes(31) + b"\x01", note)
@@ -79,9 +81,9 @@ def test_public_halves_do_not_sign() -> None:
     """A file with a public half is for reading former checkpoints; without a private one nothing is signed."""
     new, old = keys()
     half = OKPKey.import_key(old.as_dict(private=False))
-    assert sign([new, half], ORIGIN, 1, bytes(32)).count("\N{EM DASH}") == 1
+    assert sign([new, half], ORIGIN, 1, bytes(32), START).count("\N{EM DASH}") == 1
     with pytest.raises(NoCheckpointKey):
-        sign([half], ORIGIN, 1, bytes(32))
+        sign([half], ORIGIN, 1, bytes(32), START)
 
 
 @pytest.mark.parametrize("body", ["log\n7\n", "log\n07\nAAAA\n", "log\n7\nAAAA\n", "log\n-1\nAAAA\n", "log\n\n7\n"])

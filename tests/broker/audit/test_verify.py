@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from broker.audit.notes import read_key
 from broker.audit.verify import NoExport, Report
-from tests.broker.audit.exported import LOG_KEY, Log, dump, ended, note, promise, root_of, signature, verified, vkey
+from tests.broker.audit.exported import AT, LOG_KEY, Log, dump, ended, note, promise, root_of, signature, verified, vkey
 
 LOG = Log().add(3).add(4).add(1).add(5)
 LINES = LOG.lines()
@@ -288,3 +288,24 @@ def test_what_is_of_another_kind_is_a_fault_and_no_crash(change: Callable[[Any],
 def with_entry(line: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """Return a line with another entry and the leaf that goes with it."""
     return {**line, "entry": entry, "leaf": sha256(b"\x00" + dump(entry)).hexdigest()}
+
+
+def test_a_time_that_was_not_signed_is_found() -> None:
+    """Whoever writes another time beside a checkpoint makes no promise look kept."""
+    late = promise("entry-1", LEAVES[1], by="2026-03-16T09:59:59.999Z")
+    early = [
+        line.replace(AT.encode(), b"2026-03-16T09:00:00.000Z") if b'"checkpoint"' in line else line for line in LINES
+    ]
+    early = ended([line.replace(b"at 2026-03-16T09:00", b"at 2026-03-16T10:00") for line in early])
+    report = verified(early, tokens=[late])
+
+    assert {fault.code for fault in report.faults} == {"time"}
+    assert [one.entry for one, _ in report.broken] == ["entry-1"]
+
+
+def test_an_export_that_is_dated_back_makes_no_promise_wait() -> None:
+    """What should stand in the log before its last checkpoint was made is missed, whatever the file says of its age."""
+    head = LINES[0].replace(b"2026-03-16T12:00:00.000Z", b"2026-03-16T01:00:00.000Z")
+    report = verified(ended([head, *LINES[1:]]), tokens=[promise("nowhere", LEAVES[1], by="2026-03-16T09:59:00.000Z")])
+
+    assert [one.entry for one, _ in report.broken] == ["nowhere"]
