@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -12,11 +13,13 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.app import create_app
+from broker.audit import tree
+from broker.audit.checkpoint import names_one_of
 from broker.clock import Clock, system_clock
 from broker.config import Settings
 from broker.db import Database, sqlstate
 from broker.gateway import Gateway
-from broker.keys import load_keys
+from broker.keys import Keys, load_keys
 from broker.listening import CannotStart
 from broker.logins import login_of, look, roles_of
 from broker.migrations import newest, upgrade
@@ -55,6 +58,8 @@ async def open_gateway(
         else:
             await require_version(database)
         keys = await asyncio.to_thread(load_keys, settings.keys_dir, makes=makes_keys or database.is_sqlite)
+        if not makes_keys and not database.is_sqlite:
+            await require_keys(database, keys, settings.keys_dir)
         second = database.now if clock is system_clock else None
         yield Gateway(settings, clock, database, keys, load_catalogue(), second_clock=second)
     finally:
@@ -72,6 +77,21 @@ async def require_version(database: Database) -> None:
         state = f"den Stand {there}" if there else "noch keine Tabellen"
         text = f"Die Datenbank hat {state}, dieses Programm braucht {wanted}. Zuerst ausführen: amtsbruecke db upgrade"
         raise CannotStart(text)
+
+
+async def require_keys(database: Database, keys: Keys, folder: Path) -> None:
+    """Look whether the keys are those that the database's other processes have. Raises `CannotStart`.
+
+    Files are made, and copied, together: where the log was signed with another key, the secrets are others too, under
+    the same ids.
+    """
+    async with database.reading() as connection:
+        note = (await tree.head(connection)).note
+    if note and not names_one_of(keys.checkpoint, note):
+        raise CannotStart(
+            f"Die Schlüssel in {folder} gehören nicht zu dieser Datenbank: Ihr Protokoll ist mit anderen gesiegelt. "
+            "Alle Prozesse brauchen dieselben Dateien (docs/keys.md); von einem Rechner kopieren, auf dem sie liegen."
+        )
 
 
 #: SQLSTATE → why a login does not come in, and what to do.

@@ -65,6 +65,16 @@ def is_own(keys: Sequence[OKPKey], origin: str, size: int, root: bytes, note: st
     return any(_signed(key, origin, text + "\n", signature) for key in keys for signature in signatures)
 
 
+def names_one_of(keys: Sequence[OKPKey], note: str) -> bool:
+    """Whether a stored note names one of these keys as its signer; whether it signed is not asked."""
+    origin, lines = note.partition("\n")[0], note.rpartition("\n\n")[2]
+    ids = {key_id(origin, public_bytes(key)) for key in keys}
+    try:
+        return any(base64.b64decode(line.split(" ")[-1])[:KEY_ID_BYTES] in ids for line in lines.splitlines())
+    except ValueError:
+        return False
+
+
 def _line(key: OKPKey, origin: str, text: str) -> str:
     private = key.private_key
     assert isinstance(private, Ed25519PrivateKey)  # noqa: S101 - key files of this purpose hold no other

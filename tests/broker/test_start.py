@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from broker.audit.events import AuditEvent
+from broker.audit.log import append
+from broker.audit.sequencer import Sealer
 from broker.config import Settings
 from broker.db import Database
+from broker.keys import KeyFileError, load_keys
 from broker.listening import CannotStart
 from broker.migrations import newest
-from broker.start import require_version
+from broker.privileges import DbRole
+from broker.start import open_gateway, require_version
 from tests.deployment import settings_of
+from tests.world import fresh_gateway, on_postgresql
 
 
 async def told(database: Database) -> str:
@@ -50,3 +56,27 @@ async def test_a_database_that_does_not_answer_is_named(url: str) -> None:
     await database.close()
 
     assert "AMTSBRUECKE_DATABASE_URL" in text
+
+
+@on_postgresql
+async def test_a_role_with_the_keys_of_another_is_refused(data_dir: Path, tmp_path: Path) -> None:
+    """Keys that a second machine made have the same ids and find nothing; a role says so before it decides."""
+    settings = Settings(data_dir=data_dir, **settings_of(data_dir))
+    async with fresh_gateway(data_dir) as gateway:
+        async with gateway.db.writing() as connection:
+            await append(connection, [AuditEvent("client.added", "operator:*")], gateway.clock())
+        await Sealer(gateway, "one").seal()
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path / "elsewhere"})
+    with pytest.raises(KeyFileError, match="fehlen Schlüssel"):
+        await started(elsewhere)
+    load_keys(elsewhere.keys_dir)
+    with pytest.raises(CannotStart, match="gehören nicht zu dieser Datenbank"):
+        await started(elsewhere)
+
+    await started(settings)
+
+
+async def started(settings: Settings) -> None:
+    """Start as a role does."""
+    async with open_gateway(settings, role=DbRole.GATEWAY, makes_keys=False):
+        pass
