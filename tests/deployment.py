@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from broker.keys import load_keys
 from broker.logins import login_of
 from broker.privileges import PROCESSES
 from tests.servers.databases import fresh_database
@@ -66,4 +67,5 @@ def deployed(deployment: str, folder: Path, migrated: Path) -> Iterator[Path]:
     carried = kafka_of_this_process() if deployment == PRODUCTION else {}
     with fresh_database() as url:
         (folder / SETTINGS).write_text(json.dumps({"database_url": url} | carried))
+        load_keys(folder / "keys")  # beside PostgreSQL no role makes its own
         yield folder
