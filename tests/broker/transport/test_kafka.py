@@ -72,7 +72,7 @@ class TestKafkaTransport(TransportContract):
         """What somebody else wrote on a topic does not end the reader, or keep the next record from coming."""
         async with AIOKafkaProducer(**kafka_client.client_options(settings)) as producer:
             await producer.send_and_wait(settings.kafka_topic_prefix + TOPIC, b"x", headers=[("ce_id", None)])
-        await publish(transport, mine := record())
+        await publish(transport, [mine := record()])
 
         async with reader(transport) as subscription:
             assert ids(await fetched(subscription, 2)) in ([mine.record_id, ""], ["", mine.record_id])
