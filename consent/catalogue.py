@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from consent import rows
-from consent.catalogue_checks import check, check_complete, key_of
-from consent.catalogue_day import CatalogueDay
+from consent.catalogue_checks import VOCABULARY, check, check_complete, key_of, switches_of
+from consent.catalogue_day import CatalogueDay, grouped, routes_of
 from consent.rowreader import CatalogueError, read_row
 
 RULES = Path(__file__).parent / "rules"
@@ -31,6 +31,10 @@ TABLES: Mapping[str, tuple[str, type[rows.Row]]] = MappingProxyType(
         "row": ("necessity.toml", rows.NecessityRow),
         "ground": ("grounds.toml", rows.GroundRow),
         "consent_only": ("grounds.toml", rows.ConsentOnlyRow),
+        "barred": ("grounds.toml", rows.BarredRow),
+        "proof": ("grounds.toml", rows.ProofRow),
+        "procedure": ("procedures.toml", rows.ProcedureRow),
+        "declaration": ("declarations.toml", rows.DeclarationRow),
         "default_mark": ("locks.toml", rows.DefaultMarkRow),
         "lock": ("locks.toml", rows.LockRow),
         "key": ("locks.toml", rows.KeyRow),
@@ -62,10 +66,17 @@ class Catalogue:
     tables: Mapping[str, tuple[rows.Row, ...]] = field(repr=False)
     _starts: tuple[date, ...] = field(repr=False)
     _views: tuple[CatalogueDay, ...] = field(repr=False)
+    _switched: dict[tuple[int, frozenset[str]], CatalogueDay] = field(repr=False, compare=False)
+    """Views with switches on, made when they are first asked for."""
 
-    def as_of(self, day: date) -> CatalogueDay:
-        """Return the rows in force on that day (Europe/Berlin)."""
-        return self._views[bisect_right(self._starts, day)]
+    def as_of(self, day: date, switches: frozenset[str] = frozenset()) -> CatalogueDay:
+        """Return the rows in force on that day (Europe/Berlin), as they count where these switches are on."""
+        span = bisect_right(self._starts, day)
+        if not switches:
+            return self._views[span]
+        if (span, switches) not in self._switched:
+            self._switched[span, switches] = _view(self.tables, day, switches)
+        return self._switched[span, switches]
 
     def purposes_on(self, day: date) -> frozenset[str]:
         """Purposes that have necessity rows on that day; any other is answered with kind ``gap``."""
@@ -100,11 +111,13 @@ def assemble(tables: Mapping[str, tuple[rows.Row, ...]], source: bytes) -> Catal
     """Check rows against each other and index them by day. Raises `CatalogueError` with file and row."""
     check(tables)
     starts = _starts(row for table in tables.values() for row in table)
-    views = tuple(_view(tables, day) for day in (date.min, *starts))
+    views = tuple(_view(tables, day, frozenset()) for day in (date.min, *starts))
     for day, view in zip(starts, views[1:], strict=True):
         check_complete(view, day)
+        for switch in sorted(switches_of(tables, VOCABULARY)):
+            check_complete(_view(tables, day, frozenset({switch})), day)
     fingerprint = hashlib.sha256(source).hexdigest()
-    return Catalogue(source, fingerprint, MappingProxyType(tables), starts, views)
+    return Catalogue(source, fingerprint, MappingProxyType(tables), starts, views, {})
 
 
 def catalogue_from_bytes(source: bytes) -> Catalogue:
@@ -146,15 +159,17 @@ def _starts(all_rows: Iterable[rows.Row]) -> tuple[date, ...]:
     return tuple(sorted(days))
 
 
-def _view(tables: Mapping[str, tuple[rows.Row, ...]], day: date) -> CatalogueDay:
+def _view(tables: Mapping[str, tuple[rows.Row, ...]], day: date, switches: frozenset[str]) -> CatalogueDay:
     def active(table: str, kind: type[T]) -> tuple[T, ...]:
-        return tuple(row for row in tables[table] if isinstance(row, kind) and row.valid.covers(day))
+        found = (row for row in tables[table] if isinstance(row, kind))
+        return tuple(row for row in found if row.valid.covers(day) and row.counts(switches))
 
     def keyed(table: str, kind: type[T], key: Callable[[T], Any] = key_of) -> Mapping[Any, T]:
         return MappingProxyType({key(row): row for row in active(table, kind)})
 
+    units = keyed("unit", rows.UnitRow)
     return CatalogueDay.build(
-        units=keyed("unit", rows.UnitRow),
+        units=units,
         categories=keyed("category", rows.CategoryRow),
         purposes=keyed("purpose", rows.PurposeRow),
         necessity=active("row", rows.NecessityRow),
@@ -162,9 +177,12 @@ def _view(tables: Mapping[str, tuple[rows.Row, ...]], day: date) -> CatalogueDay
             {(r.purpose, r.regime, r.recipient, r.basis): r for r in active("ground", rows.GroundRow)}
         ),
         consent_only=active("consent_only", rows.ConsentOnlyRow),
+        barred=frozenset(routes_of(active("barred", rows.BarredRow), units)),
+        proofs=grouped(active("proof", rows.ProofRow), lambda row: row.purpose),
+        procedures=keyed("procedure", rows.ProcedureRow),
         default_marks=active("default_mark", rows.DefaultMarkRow),
         locks=keyed("lock", rows.LockRow),
-        keys=active("key", rows.KeyRow),
+        keys=grouped(active("key", rows.KeyRow), lambda row: row.lock),
         deletions=frozenset(row.purpose for row in active("deletion", rows.DeletionRow)),
         reasons=frozenset(row.code for row in active("collection_reason", rows.CollectionReasonRow)),
         collection_norms=active("collection_norm", rows.CollectionNormRow),
@@ -172,6 +190,7 @@ def _view(tables: Mapping[str, tuple[rows.Row, ...]], day: date) -> CatalogueDay
         conditions=keyed("condition", rows.ConditionRow),
         codes=MappingProxyType({(row.code, gate): row for row in active("code", rows.CodeRow) for gate in row.gates}),
         gates=keyed("gate", rows.GateRow),
+        declarations=keyed("declaration", rows.DeclarationRow),
         duties=active("duty", rows.DutyRow),
         switches=frozenset(row.code for row in active("switch", rows.SwitchRow)),
     )

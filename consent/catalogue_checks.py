@@ -21,14 +21,27 @@ GATES = (
     *("G0", "G1", "G2", "G3", "G4 a", "G4 b", "G4 c", "G4 d", "G4 e", "G4 EMPFANGEN"),
     *("G5", "G6", "G7", "G8", "G9", "G10", "REST"),
 )
+VOCABULARY = ("unit", "category", "purpose", "condition", "code", "gate", "lock", "parameter", "declaration")
+"""Tables whose rows must be there with every switch, too."""
+DECLARATIONS = (
+    *("kategorien_erklaert", "kategorien", "same_controller", "par64_2_erfolg_gefaehrdet", "fachkraft"),
+    *("ursprungszweck", "alter", "gewichtige_anhaltspunkte", "ersuchen_vom", "leitung_entschieden", "norm"),
+    *("richterliche_anordnung", "mahnung_am", "mahnung_mit_hinweis", "frist_bis", "verpflichtung_privat"),
+    *("first_collection", "asked", "deadline", "reason_code"),
+)
+"""What a gate can name as missing."""
 PARAMETERS = (
     "EINSICHT_ALTER",
     "VOLLJAEHRIG_ALTER",
     "EINWILLIGUNG_MONATE",
     "ERSTERHEBUNG_FRIST_TAGE",
     "MASSEN_PERSONEN",
+    "ERSUCHEN_MONATE",
 )
 CODES: Mapping[str, tuple[str, ...]] = {
+    "ANORDNUNG_FEHLT": ("G5",),
+    "ERSUCHEN_VERALTET": ("G5",),
+    "PAR74_MAHNUNG": ("G5",),
     "UNVOLLSTAENDIG": ("G0", "G2", "G4 c", "G4 EMPFANGEN", "G5", "G6", "G7"),
     "KEINE_AUFGABE": ("G3",),
     "PAR65": ("G4 a", "G4 EMPFANGEN"),
@@ -58,6 +71,10 @@ _KEYS: Mapping[type[Row], Callable[[Any], Any]] = {
     rows.PurposeRow: lambda row: row.code,
     rows.GroundRow: lambda row: (row.purpose, row.regime, row.recipient, row.basis),
     rows.ConsentOnlyRow: lambda row: row.name,
+    rows.BarredRow: lambda row: (row.purpose, row.senders, row.recipients),
+    rows.ProofRow: lambda row: (row.purpose, row.recipient, row.proof),
+    rows.ProcedureRow: lambda row: (row.mode, row.regime),
+    rows.DeclarationRow: lambda row: row.code,
     rows.DefaultMarkRow: lambda row: row.name,
     rows.LockRow: lambda row: row.mark,
     rows.KeyRow: lambda row: (row.lock, row.name),
@@ -103,6 +120,7 @@ def check_complete(view: CatalogueDay, day: date) -> None:
         ("gates.toml", set(GATES), {*view.gates}),
         ("codes.toml", {(code, gate) for code, gates in CODES.items() for gate in gates}, {*view.codes}),
         ("locks.toml", {*_LOCKING}, {*view.locks}),
+        ("declarations.toml", {*DECLARATIONS}, {*view.declarations}),
         ("conditions.toml", {c for row in view.routes.values() for c in row.conditional.values()}, {*view.conditions}),
     )
     for file, needed, there in wanted:
@@ -112,10 +130,16 @@ def check_complete(view: CatalogueDay, day: date) -> None:
 
 def _refuse_overlaps(table: Iterable[Row], same: Callable[[Any, Any], bool]) -> None:
     for one, other in combinations(table, 2):
-        if one.valid.overlaps(other.valid) and same(one, other):
+        if one.valid.overlaps(other.valid) and same(one, other) and not one.excludes(other):
             raise CatalogueError(
                 other.where, f"sagt für dieselben Tage dasselbe wie {one.where}; die ältere Zeile schließen"
             )
+
+
+def switches_of(tables: Tables, names: Iterable[str]) -> frozenset[str]:
+    """Return the switches that rows of these tables name."""
+    found = (row for name in names for row in tables[name])
+    return frozenset(switch for row in found for switch in (row.with_switch, *row.without_switches) if switch)
 
 
 def _check_routes(table: Iterable[Row], units: Iterable[Row]) -> None:
@@ -137,40 +161,49 @@ def _share(one: str, other: str, units: Mapping[UnitCode, rows.UnitRow]) -> bool
 
 
 def _references(tables: Tables) -> Iterator[tuple[Row, str, str, frozenset[str]]]:
-    """Every name in a row that must be known elsewhere: row, field, name, and the names known."""
-    units = frozenset(row.code.value for row in _of(tables, "unit", rows.UnitRow)) | {ANY}
-    purposes = frozenset(row.code for row in _of(tables, "purpose", rows.PurposeRow))
+    """Every name in a row that must be known elsewhere: row, kind of name, name, and the names known."""
     known = {
+        "unit": frozenset(row.code.value for row in _of(tables, "unit", rows.UnitRow)) | {ANY},
+        "purpose": frozenset(row.code for row in _of(tables, "purpose", rows.PurposeRow)),
         "category": frozenset(row.code.value for row in _of(tables, "category", rows.CategoryRow)),
         "condition": frozenset(row.code for row in _of(tables, "condition", rows.ConditionRow)),
         "gate": frozenset(row.gate for row in _of(tables, "gate", rows.GateRow)),
         "code": frozenset(row.code for row in _of(tables, "code", rows.CodeRow)),
-        "switch": frozenset(row.code for row in _of(tables, "switch", rows.SwitchRow)) | {""},
+        "switch": frozenset(row.code for row in _of(tables, "switch", rows.SwitchRow)),
     }
-    for row in _of(tables, "row", rows.NecessityRow):
-        yield row, "purpose", row.purpose, purposes
-        yield from ((row, "unit", unit, units) for unit in (row.sender, row.recipient))
-        yield from (
-            (row, "category", category.value, known["category"]) for category in (*row.necessary, *row.conditional)
-        )
-        yield from ((row, "condition", condition, known["condition"]) for condition in row.conditional.values())
-    for ground in _of(tables, "ground", rows.GroundRow):
-        yield ground, "purpose", ground.purpose, purposes | {ANY}
-        yield ground, "unit", ground.recipient, units
-    for only in _of(tables, "consent_only", rows.ConsentOnlyRow):
-        yield from ((only, "unit", unit, units) for unit in only.recipients)
-        yield from ((only, "purpose", name, purposes) for name in (*only.except_purposes, *only.except_par64_nein))
-        yield only, "code", only.code, known["code"]
-        yield only, "switch", only.switch, known["switch"]
-    for mark in _of(tables, "default_mark", rows.DefaultMarkRow):
-        yield mark, "unit", mark.sender, units
-    yield from ((row, "code", row.code, known["code"]) for row in _of(tables, "lock", rows.LockRow))
-    for key in _of(tables, "key", rows.KeyRow):
-        yield key, "code", key.lock, known["code"]
-        yield key, "switch", key.switch, known["switch"]
-    yield from ((row, "purpose", row.purpose, purposes) for row in _of(tables, "deletion", rows.DeletionRow))
-    for code in _of(tables, "code", rows.CodeRow):
-        yield from ((code, "gate", gate, known["gate"]) for gate in code.gates)
+    for row in (row for table in tables.values() for row in table):
+        named = {**_NAMES.get(type(row), _nothing)(row), "switch": (row.with_switch, *row.without_switches)}
+        for kind, names in named.items():
+            yield from ((row, kind, name, known[kind]) for name in names if name)
+
+
+def _nothing(_: Row) -> dict[str, Iterable[str]]:
+    return {}
+
+
+_NAMES: Mapping[type[Row], Callable[[Any], dict[str, Iterable[str]]]] = {
+    rows.NecessityRow: lambda row: {
+        "purpose": [row.purpose],
+        "unit": [row.sender, row.recipient],
+        "category": [*row.necessary, *row.conditional],
+        "condition": row.conditional.values(),
+    },
+    rows.GroundRow: lambda row: {"purpose": [row.purpose] if row.purpose != ANY else [], "unit": [row.recipient]},
+    rows.ConsentOnlyRow: lambda row: {
+        "purpose": [*row.except_purposes, *row.except_par64_nein],
+        "unit": row.recipients,
+        "code": [row.code],
+    },
+    rows.BarredRow: lambda row: {"purpose": [row.purpose], "unit": [*row.senders, *row.recipients]},
+    rows.ProofRow: lambda row: {"purpose": [row.purpose], "unit": [row.recipient]},
+    rows.DefaultMarkRow: lambda row: {"unit": [row.sender]},
+    rows.LockRow: lambda row: {"code": [row.code]},
+    rows.KeyRow: lambda row: {"code": [row.lock], "purpose": row.purposes},
+    rows.DeletionRow: lambda row: {"purpose": [row.purpose]},
+    rows.CollectionNormRow: lambda row: {"purpose": [row.purpose], "unit": [row.recipient]},
+    rows.CodeRow: lambda row: {"gate": row.gates},
+}
+"""Names that a row refers to, by kind; an empty one is none."""
 
 
 def _of(tables: Tables, name: str, kind: type[R]) -> tuple[R, ...]:

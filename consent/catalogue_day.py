@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from consent import rows
 from consent.rows import ANY
-from schemas.identifiers import DataCategory, OriginMark, UnitCode
+from schemas.identifiers import DataCategory, Mode, OriginMark, UnitCode
 
 Route = tuple[str, UnitCode, UnitCode]
+"""Purpose, sender, recipient."""
+T = TypeVar("T", bound=rows.Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,19 @@ class CatalogueDay:
     """The one row that counts for purpose, sender and recipient: the one with the most explicit unit codes."""
     named_recipients: frozenset[tuple[str, str]]
     purposes_with_rows: frozenset[str]
+    """Purposes that have an answer: those with necessity rows, and the use by one controller, which needs none."""
     grounds: Mapping[tuple[str, rows.Regime, str, str], rows.GroundRow]
     consent_only: tuple[rows.ConsentOnlyRow, ...]
+    barred: frozenset[Route]
+    proofs: Mapping[str, tuple[rows.ProofRow, ...]]
+    """What the grounds of a purpose ask for beside its rows, by purpose."""
+    procedures: Mapping[tuple[Mode, rows.Regime], rows.ProcedureRow]
     sent_marks: Mapping[tuple[UnitCode, DataCategory], frozenset[OriginMark]]
     received_marks: Mapping[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]]
     """Default marks of an item, by its sender; and of a received one, by the unit it came from (None: unknown)."""
     locks: Mapping[OriginMark, rows.LockRow]
-    keys: tuple[rows.KeyRow, ...]
+    keys: Mapping[str, tuple[rows.KeyRow, ...]]
+    """Keys by the lock that they open, in the order of the table."""
     deletions: frozenset[str]
     reasons: frozenset[str]
     collection_norms: tuple[rows.CollectionNormRow, ...]
@@ -39,6 +48,8 @@ class CatalogueDay:
     conditions: Mapping[str, rows.ConditionRow]
     codes: Mapping[tuple[str, str], rows.CodeRow]
     gates: Mapping[str, rows.GateRow]
+    declarations: Mapping[str, rows.DeclarationRow]
+    """What can be missing."""
     duties: tuple[rows.DutyRow, ...]
     switches: frozenset[str]
 
@@ -50,6 +61,7 @@ class CatalogueDay:
         default_marks: tuple[rows.DefaultMarkRow, ...],
         units: Mapping[UnitCode, rows.UnitRow],
         categories: Mapping[DataCategory, rows.CategoryRow],
+        purposes: Mapping[str, rows.PurposeRow],
         **rest: Any,  # noqa: ANN401  the other tables, handed through by name
     ) -> CatalogueDay:
         """Index the rows of a day."""
@@ -66,9 +78,11 @@ class CatalogueDay:
         return cls(
             units=units,
             categories=categories,
+            purposes=purposes,
             routes=MappingProxyType(_routes(necessity, units)),
             named_recipients=frozenset((row.purpose, row.recipient) for row in necessity),
-            purposes_with_rows=frozenset(row.purpose for row in necessity),
+            purposes_with_rows=frozenset(row.purpose for row in necessity)
+            | {code for code, row in purposes.items() if row.nur_intern},
             sent_marks=MappingProxyType(marks),
             received_marks=MappingProxyType(received),
             **rest,
@@ -80,6 +94,19 @@ def matching(pattern: str, units: Mapping[UnitCode, rows.UnitRow]) -> Iterable[U
     if pattern == ANY:
         return [unit for unit, row in units.items() if row.social]
     return [unit for unit in units if unit == pattern]
+
+
+def routes_of(table: tuple[rows.BarredRow, ...], units: Mapping[UnitCode, rows.UnitRow]) -> Iterable[Route]:
+    """Return every route that rows of barred routes stand for."""
+    for row in table:
+        for senders, recipients in product(row.senders, row.recipients):
+            yield from product([row.purpose], matching(senders, units), matching(recipients, units))
+
+
+def grouped(table: tuple[T, ...], key: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:
+    """Return the rows by a name, in the order of the table."""
+    names = dict.fromkeys(key(row) for row in table)
+    return MappingProxyType({name: tuple(row for row in table if key(row) == name) for name in names})
 
 
 def precision(row: rows.NecessityRow) -> int:

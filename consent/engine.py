@@ -22,14 +22,16 @@ from consent.gates.duties import duties
 from consent.gates.form import form
 from consent.gates.grounds import ground
 from consent.gates.interests import interests
-from consent.gates.locks import entrusted, medical, own_secrecy, protected_address, received, success_of_help
+from consent.gates.locks import entrusted, medical, own_secrecy, protected_address
 from consent.gates.mode import mode
 from consent.gates.necessity import necessity, useful
-from consent.gates.recipient import recipient
+from consent.gates.received import received
+from consent.gates.recipient import recipient, task
 from consent.gates.regime import controller, one_controller, regime
+from consent.gates.success import success_of_help
 from consent.texts import render
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 
 NO_SWITCHES: frozenset[str] = frozenset()
 
@@ -42,6 +44,7 @@ class Step:
     ask: Callable[[Case], Verdict]
     inside: bool
     remainder: bool
+    outside: bool = True
 
 
 STEPS = (
@@ -55,12 +58,15 @@ STEPS = (
     Step("G4 d", protected_address, inside=True, remainder=True),
     Step("G4 e", own_secrecy, inside=False, remainder=True),
     Step("G4 EMPFANGEN", received, inside=True, remainder=True),
+    Step("G3", task, inside=True, remainder=False, outside=False),
     Step("G5", ground, inside=True, remainder=True),
     Step("G6", necessity, inside=True, remainder=True),
     Step("G7", collection, inside=False, remainder=False),
     Step("G8", interests, inside=False, remainder=False),
     Step("G9", mode, inside=False, remainder=True),
 )
+INSIDE = tuple(step for step in STEPS if step.inside)
+OUTSIDE = tuple(step for step in STEPS if step.outside)
 
 
 class UnknownSwitch(ValueError):
@@ -94,10 +100,8 @@ def decide(facts: TransferFacts, catalogue: Catalogue, on: date, switches: froze
         return _no_rows(facts, _basis(catalogue, on, switches))
     if unknown := sorted(switches - day.switches):
         raise UnknownSwitch(f"der Katalog kennt an diesem Tag keinen Schalter {', '.join(unknown)}")
-    case, trail = _open(facts, day, on, switches), Trail([], [])
-    for step in STEPS:
-        if case.internal and not step.inside:
-            continue
+    case, trail = _open(facts, catalogue.as_of(on, switches), on, switches), Trail([], [])
+    for step in INSIDE if case.internal else OUTSIDE:
         stopped = _take(step, case, trail)
         if stopped is not None:
             basis = _basis(catalogue, on, switches)
@@ -166,7 +170,8 @@ def _grouped(falls: tuple[Fall, ...]) -> Iterable[tuple[Fall, ...]]:
 def _norms(case: Case, gate: str, found: Fall | Stop) -> tuple[str, ...]:
     """Norms of a finding: those of its code, or else of its gate, and those it brings itself."""
     norms = case.day.codes[found.code, gate].norms or case.day.gates[gate].norms
-    return tuple(dict.fromkeys((*norms, *found.norms)))
+    lacking = [norm for lack in found.missing for norm in case.day.declarations[lack.field].norms]
+    return tuple(dict.fromkeys((*norms, *found.norms, *lacking)))
 
 
 def _removal(gate: str, case: Case, falls: tuple[Fall, ...]) -> Finding:
@@ -174,7 +179,7 @@ def _removal(gate: str, case: Case, falls: tuple[Fall, ...]) -> Finding:
     return Finding(
         gate=gate,
         outcome=Outcome.REMOVE,
-        text=render(row.text, case, (fall.item for fall in falls)),
+        text=render(row.text, case, (fall.item for fall in falls), falls[0].missing),
         norms=_norms(case, gate, falls[0]),
         code=row.code,
         kind=row.kind,
@@ -189,7 +194,7 @@ def _stop(gate: str, case: Case, stop: Stop) -> Finding:
     return Finding(
         gate=gate,
         outcome=Outcome.DENY,
-        text=render(row.text, case, case.kept),
+        text=render(row.text, case, case.kept, stop.missing),
         norms=_norms(case, gate, stop),
         code=row.code,
         kind=stop.kind or row.kind,
@@ -204,9 +209,8 @@ def _remainder(case: Case, trail: Trail) -> Finding:
     order = {item.id: place for place, item in enumerate(case.facts.items)}
     first = min((fall for gate, fall in trail.fallen if gate == first_gate), key=lambda fall: order[fall.item.id])
     row = case.day.codes[first.code, first_gate]
-    text = render(
-        row.text, case, (fall.item for gate, fall in trail.fallen if (gate, fall.code) == (first_gate, first.code))
-    )
+    alike = (fall.item for gate, fall in trail.fallen if (gate, fall.code) == (first_gate, first.code))
+    text = render(row.text, case, alike, first.missing)
     return Finding(
         gate=first_gate,
         outcome=Outcome.DENY,

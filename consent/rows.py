@@ -10,7 +10,7 @@ from typing import Literal
 
 from consent.decision import RefusalKind
 from consent.validity import Validity
-from schemas.identifiers import DataCategory, OriginMark, Part, UnitCode
+from schemas.identifiers import DataCategory, Mode, OriginMark, Part, UnitCode
 
 ANY = "*"
 """As a unit: any social authority (§ 35 body, AsylbLG office, Beistand); as a purpose: any."""
@@ -50,6 +50,21 @@ class KeyCondition(StrEnum):
     ENTBINDUNG_NACH_WIDERSPRUCH = "entbindung_nach_widerspruch"
     PAR69 = "par69"
     GLEICHER_ZWECK = "gleicher_zweck"
+    FACHKRAFT = "fachkraft"
+    GEWICHTIGE_ANHALTSPUNKTE = "gewichtige_anhaltspunkte"
+    DRINGEND = "dringend"
+    GEFAHRRELEVANT = "gefahrrelevant"
+    NACHWEIS = "nachweis"
+
+
+class Proof(StrEnum):
+    """What a ground asks for beside its row (settled reading C 15)."""
+
+    ANORDNUNG = "richterliche_anordnung"
+    ERSUCHEN_68 = "ersuchen_68"
+    MAHNUNG_74 = "mahnung_74"
+    ERSUCHEN_ODER_87 = "ersuchen_oder_87"
+    ANHALTSPUNKTE = "gewichtige_anhaltspunkte"
 
 
 class Occasion(StrEnum):
@@ -63,11 +78,17 @@ class Occasion(StrEnum):
     ANVERTRAUT = "anvertraut"
     BEISTAND = "beistand"
     STRITTIG = "strittig"
+    ABGLEICH = "abgleich"
+    DRINGEND = "dringend"
+    FACHKRAFT_AUSSERHALB = "fachkraft_ausserhalb"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What every row carries. `where` is file and row, for messages to people."""
+    """What every row carries. `where` is file and row, for messages to people.
+
+    A row of a disputed point counts with a switch alone (`with_switch`), or not with any of `without_switches`.
+    """
 
     valid: Validity
     norms: tuple[str, ...]
@@ -75,7 +96,17 @@ class Row:
     checked_on: date
     grade: Grade
     note: str = ""
+    with_switch: str = ""
+    without_switches: tuple[str, ...] = ()
     where: str = ""
+
+    def counts(self, switches: frozenset[str]) -> bool:
+        """Whether the row counts where these switches are on."""
+        return (not self.with_switch or self.with_switch in switches) and switches.isdisjoint(self.without_switches)
+
+    def excludes(self, other: Row) -> bool:
+        """Whether a switch keeps this row and another one from ever counting together."""
+        return bool({self.with_switch} & {*other.without_switches} or {other.with_switch} & {*self.without_switches})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +137,11 @@ class CategoryRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurposeRow(Row):
-    """A purpose. Without necessity rows on a day it is known by name only, and every transfer for it is a gap."""
+    """A purpose: what carries it (`kern`), and how it is asked. Without necessity rows every transfer for it is a gap.
+
+    `schutzauftrag`: the protection of a child (§ 8a SGB VIII), before which interests and the success of a help stand
+    back. `nur_intern`: use by one controller, which has no rows. `ohne_aufgabe`: a unit that has no task in the matter.
+    """
 
     code: str
     name: str
@@ -114,6 +149,9 @@ class PurposeRow(Row):
     pflicht: bool = False
     nur_auf_ersuchen: bool = False
     nur_einwilligung: bool = False
+    schutzauftrag: bool = False
+    nur_intern: bool = False
+    ohne_aufgabe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +189,36 @@ class ConsentOnlyRow(Row):
     modes: tuple[str, ...]
     except_purposes: tuple[str, ...] = ()
     except_par64_nein: tuple[str, ...] = ()
-    switch: str = ""
-    switch_adds: bool = False
-    """True: the row counts only with the switch; False: the switch takes the row away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarredRow(Row):
+    """A route that no ground carries for a purpose, although a necessity row matches it (settled readings C 12, 15)."""
+
+    purpose: str
+    senders: tuple[str, ...]
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRow(Row):
+    """What the ground of a purpose asks for beside its row, of senders under these regimes to that recipient."""
+
+    purpose: str
+    recipient: str
+    regimes: tuple[Regime, ...]
+    proof: Proof
+    except_controllers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureRow(Row):
+    """A mode that needs a registered procedure, of senders under a regime (settled reading C 20)."""
+
+    mode: Mode
+    regime: Regime
+    approved: bool = False
+    """Whether the approvals have to be complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,19 +244,22 @@ class LockRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow(Row):
-    """A key to a lock: it opens where all its conditions hold. Several keys: one is enough."""
+    """A key to a lock: it opens where all its conditions hold. Several keys: one is enough.
+
+    Without `purposes` or `recipients` it is a key for every purpose, or to every recipient.
+    """
 
     lock: str
     name: str
     conditions: tuple[KeyCondition, ...]
     marks: tuple[OriginMark, ...] = ()
-    switch: str = ""
-    """The key counts with this switch alone."""
+    purposes: tuple[str, ...] = ()
+    recipients: tuple[UnitCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionRow(Row):
-    """Data received for this purpose had to be deleted after the check: no other use at all."""
+    """Data transferred for this purpose have to be deleted after the check: no other use at all."""
 
     purpose: str
 
@@ -206,10 +274,14 @@ class CollectionReasonRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionNormRow(Row):
-    """A norm that lets the recipient collect elsewhere than from the person; the first of `norms` is the one named."""
+    """A norm that lets the recipient collect elsewhere than from the person; the first of `norms` is the one named.
+
+    It counts for a purpose or for a recipient (settled reading C 18).
+    """
 
     name: str
-    recipient: UnitCode
+    purpose: str = ""
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,13 +292,29 @@ class ParameterRow(Row):
     value: int
 
 
+class Fulfilled(StrEnum):
+    """How a condition of a necessity row is fulfilled (settled reading A 3)."""
+
+    ERKLAERT = "erklaert"
+    ELEMENT = "element"
+    EINWILLIGUNG = "einwilligung"
+    ERSUCHEN = "ersuchen"
+    GUTACHTEN = "gutachten"
+    NICHT_DEUTSCH = "nicht_deutsch"
+    KIND = "kind"
+    FORTDAUERND = "fortdauernd"
+    GEFAHRRELEVANT = "gefahrrelevant"
+    NACHWEIS = "nachweis"
+    INTERN = "intern"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRow(Row):
     """A condition of the necessity rows and how it is fulfilled (settled reading A 3)."""
 
     code: str
     name: str
-    how: Literal["erklaert", "einwilligung", "ersuchen", "gutachten", "nicht_deutsch", "kind"]
+    how: Fulfilled
     part: tuple[Part, ...] = ()
 
 
@@ -248,6 +336,14 @@ class GateRow(Row):
     name: str
     text: str
     idle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarationRow(Row):
+    """A declaration or record that a gate can miss, in German, as what is missing (nominative)."""
+
+    code: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from consent.decision import Missing
 from consent.facts import Item
 from consent.gates.case import Case
 
 CATEGORIES = "{kategorien}"
+LACKING = "{fehlt}"
 REMEMBERED = 4096
 """Texts that need not be filled again: rows of the catalogue times what stands in them."""
 
 
-def render(template: str, case: Case, items: Iterable[Item] = ()) -> str:
-    """Fill ``{kategorien}``, ``{absender}``, ``{empfaenger}`` and ``{zweck}`` of a template with German names."""
+def render(template: str, case: Case, items: Iterable[Item] = (), missing: Iterable[Missing] = ()) -> str:
+    """Fill a template with German names.
+
+    ``{kategorien}`` of the items, ``{fehlt}`` of what is missing, ``{absender}``, ``{empfaenger}`` and ``{zweck}``.
+    """
     names = categories(case, items) if CATEGORIES in template else ""
-    return _filled(template, names, case.sender.name, case.recipient.name, case.purpose.name)
+    lacking = ", ".join(case.day.declarations[lack.field].name for lack in missing) if LACKING in template else ""
+    return _filled(template, names, lacking, case.sender.name, case.recipient.name, case.purpose.name)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _filled(template: str, names: str, sender: str, recipient: str, purpose: str) -> str:
-    return template.format(kategorien=names, absender=sender, empfaenger=recipient, zweck=purpose)
+def _filled(template: str, names: str, lacking: str, sender: str, recipient: str, purpose: str) -> str:
+    return template.format(kategorien=names, fehlt=lacking, absender=sender, empfaenger=recipient, zweck=purpose)
 
 
 def categories(case: Case, items: Iterable[Item]) -> str:

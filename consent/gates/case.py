@@ -180,6 +180,12 @@ def travelling(case: Case, item: Item) -> frozenset[OriginMark]:
     return frozenset({origin.ursprungsmarke})
 
 
+def all_marks(case: Case, item: Item) -> frozenset[OriginMark]:
+    """Return the marks of an item, those under which it was received included."""
+    own = marks(case, item)
+    return own | travelling(case, item) if OriginMark.EMPFANGEN in own else own
+
+
 def missing(field_name: str, by: str) -> tuple[Missing, ...]:
     """Name one declaration that is missing, and the side that has to give it."""
     return (Missing(field_name, by),)

@@ -54,7 +54,7 @@ def _disproportionate(case: Case, record: FirstCollection) -> Verdict:
 
 
 def _by_norm(case: Case, record: FirstCollection) -> Verdict:
-    """Ask for a norm of the list that belongs to this transfer."""
+    """Ask for a norm of the list that belongs to the purpose, or to the recipient."""
     if record.norm is None:
         return _lacks("norm")
     try:
@@ -62,14 +62,18 @@ def _by_norm(case: Case, record: FirstCollection) -> Verdict:
     except UnparsableNorm:
         return _absent()
     for row in case.day.collection_norms:
-        if row.recipient is case.recipient.code and named.lies_in(Norm.parse(row.norms[0])):
+        fits = row.purpose == case.facts.purpose or row.recipient == case.recipient.code
+        if fits and named.lies_in(Norm.parse(row.norms[0])):
             return Verdict(norms=row.norms)
     return _absent()
 
 
 def _task_needs_others(case: Case) -> bool:
-    """Tell whether the task by its nature asks others: an SGB VIII recipient, or a sender outside § 35 SGB I."""
-    return case.recipient.controller == "SGB8" or not case.sender.par35
+    """Tell whether the task by its nature asks others.
+
+    It does in the protection of a child, for an SGB VIII recipient, and with a sender outside § 35 SGB I.
+    """
+    return case.purpose.schutzauftrag or case.recipient.controller == "SGB8" or not case.sender.par35
 
 
 def _by_consent(case: Case) -> Verdict:

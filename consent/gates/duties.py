@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from consent.gates.case import Case
-from consent.gates.locks import all_marks
+from consent.gates.case import Case, all_marks
 from consent.rows import DutyRow, Occasion, Regime
 from schemas.identifiers import OriginMark
 
@@ -27,6 +26,12 @@ def _contested(case: Case) -> bool:
     return any(item.contested or OriginMark.STRITTIG in item.marks for item in case.kept)
 
 
+def _to_a_fachkraft_outside(case: Case) -> bool:
+    """Tell whether entrusted data go to a Fachkraft of another controller (SGB VIII § 64 Abs. 2a)."""
+    drawn_in = case.facts.declarations.par65_key == "Nr. 4" and not case.internal
+    return drawn_in and case.sender.controller == "SGB8" and _any_mark(case, OriginMark.ANVERTRAUT_65)
+
+
 def _under_35(case: Case) -> bool:
     return case.recipient.par35 and not case.internal
 
@@ -43,6 +48,9 @@ OCCASIONS: Mapping[Occasion, Callable[[Case], bool]] = MappingProxyType(
             case.sender.regime is Regime.BEISTAND_68 or _any_mark(case, OriginMark.BEISTAND)
         ),
         Occasion.STRITTIG: _contested,
+        Occasion.ABGLEICH: lambda case: case.facts.purpose in case.day.deletions,
+        Occasion.DRINGEND: lambda case: case.purpose.schutzauftrag and case.facts.declarations.dringend is True,
+        Occasion.FACHKRAFT_AUSSERHALB: _to_a_fachkraft_outside,
     }
 )
 """When each duty arises."""

@@ -9,12 +9,13 @@ from consent.consents import Consent
 from consent.decision import RefusalKind
 from consent.facts import Item
 from consent.gates.case import RECIPIENT, SENDER, Case, Fall, Stop, Verdict, missing
+from consent.gates.proofs import NO_GROUND, lacking
 from consent.rows import ANY, ConsentOnlyRow
 from schemas.identifiers import Mode
 
-NO_GROUND = "KEIN_GRUND"
 BY_STATUTE = "gesetz"
 BY_CONSENT = "einwilligung"
+_USE = ("SGB X § 67c",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +50,28 @@ def basis(case: Case) -> Basis | None:
 def ground(case: Case) -> Verdict:
     """G5: a row carries the transfer by statute, or a consent names each item.
 
-    Norm: SGB X §§ 67b, 67d Abs. 1, 69, 71 Abs. 2a, 78 Abs. 1 Satz 2; SGB VIII § 68. Readings C 12 to 15: no row for the
-    route is a gap; inside one controller nothing else is asked; on request only where the row says so; no concrete
-    need, no transfer; a refusal or withdrawal stops what is not an obligation; where consent is the only ground it has
-    to hold; a private recipient's commitment is asked last.
+    Norm: SGB X §§ 67b, 67d Abs. 1, 69, 71 Abs. 2a, 78 Abs. 1 Satz 2; SGB VIII § 68. Readings C 5, C 12 to 15: the use
+    by one controller carries nothing between two; no row for the route is a gap; inside one controller nothing else is
+    asked; a barred route has no ground; on request only where the row says so; no concrete need, no transfer; a
+    refusal or withdrawal stops what is not an obligation; where consent is the only ground it has to hold; then the
+    proofs that the ground asks for; a private recipient's commitment is asked last.
     """
+    if case.purpose.nur_intern:
+        return Verdict(norms=_USE) if case.internal else Verdict(stop=Stop(NO_GROUND))
     found = basis(case)
     if found is None:
         return Verdict(stop=Stop(NO_GROUND, kind=RefusalKind.GAP))
     if case.internal:
-        return Verdict(norms=("SGB X § 67c",))
+        return Verdict(norms=_USE)
+    if (case.facts.purpose, case.sender.code, case.recipient.code) in case.day.barred:
+        return Verdict(stop=Stop(NO_GROUND))
     if _only_on_request(case) and case.facts.mode is Mode.UNAUFGEFORDERT:
         return Verdict(stop=Stop(NO_GROUND, norms=found.norms))
     if case.facts.declarations.konkreter_bedarf is False:
         return Verdict(stop=Stop("NICHT_ERFORDERLICH", norms=found.norms))
     verdict = _statute(case, found) if found.by_statute else _consent(case, found)
-    if verdict.stop is None and _uncommitted(case):
-        return Verdict(
-            stop=Stop("VERPFLICHTUNG_FEHLT", missing=missing("verpflichtung_privat", RECIPIENT)), falls=verdict.falls
-        )
+    if verdict.stop is None and (stop := lacking(case) or _uncommitted(case)) is not None:
+        return Verdict(stop=stop, falls=verdict.falls)
     return verdict
 
 
@@ -89,7 +93,6 @@ def _consent_only(case: Case) -> ConsentOnlyRow | None:
             and facts.mode in row.modes
             and facts.purpose not in row.except_purposes
             and not (facts.purpose in row.except_par64_nein and facts.declarations.par64_2_erfolg_gefaehrdet == "nein")
-            and (not row.switch or (row.switch in case.switches) is row.switch_adds)
         ):
             return row
     return None
@@ -99,10 +102,12 @@ def _only_on_request(case: Case) -> bool:
     return case.purpose.nur_auf_ersuchen or (case.row is not None and case.row.nur_auf_ersuchen)
 
 
-def _uncommitted(case: Case) -> bool:
-    """Whether a private recipient has not committed itself by that day (SGB X § 78 Abs. 1 Satz 2)."""
+def _uncommitted(case: Case) -> Stop | None:
+    """Stop where a private recipient has not committed itself by that day (SGB X § 78 Abs. 1 Satz 2)."""
     committed = case.facts.declarations.verpflichtung_privat
-    return case.recipient.private and (committed is None or committed > case.on)
+    if not case.recipient.private or (committed is not None and committed <= case.on):
+        return None
+    return Stop("VERPFLICHTUNG_FEHLT", missing=missing("verpflichtung_privat", RECIPIENT))
 
 
 def _statute(case: Case, found: Basis) -> Verdict:

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from consent import consents as declared
 from consent.facts import Item
-from consent.gates.case import SENDER, Case, Fall, Verdict, missing
+from consent.gates.case import NOT_ASKED, SENDER, Case, Fall, Verdict, missing
 from consent.gates.collection import collection
-from consent.gates.locks import opinion_open
-from consent.rows import ConditionRow
+from consent.gates.keys import opinion_open
+from consent.rows import ConditionRow, Fulfilled
 from schemas.identifiers import DataCategory, Part
 
 NOT_NEEDED = "NICHT_ERFORDERLICH"
@@ -23,8 +23,11 @@ def necessity(case: Case) -> Verdict:
     """G6: an item passes that the row of the route needs, or whose condition is fulfilled; the rest falls.
 
     Norm: SGB X § 69 Abs. 1, DSGVO Art. 5 Abs. 1 Buchst. c. Readings C 16, A 3: the most explicit row counts alone; the
-    tax id as a key falls; HAUSHALT and UNTERHALT on consent need the consent of the household's other members, too.
+    tax id as a key falls; HAUSHALT and UNTERHALT on consent need the consent of the household's other members, too. The
+    use by one controller has no row and is not asked (C 5).
     """
+    if case.purpose.nur_intern:
+        return NOT_ASKED
     falls = tuple(fall for item in case.kept if (fall := _item(case, item)) is not None)
     return Verdict(falls=falls, norms=case.row.norms if case.row else ())
 
@@ -45,7 +48,7 @@ def _item(case: Case, item: Item) -> Fall | None:
     if code is None:
         return Fall(item, NOT_NEEDED)
     condition = case.day.conditions[code]
-    if condition.how == "einwilligung":
+    if condition.how is Fulfilled.EINWILLIGUNG:
         return _by_consent(case, item)
     return None if _FULFILLED[condition.how](case, item, condition) else Fall(item, NOT_NEEDED)
 
@@ -82,6 +85,11 @@ def _listed(case: Case, item: Item, condition: ConditionRow) -> bool:
     return condition.code in case.facts.declarations.bedingungen or item.part in condition.part
 
 
+def _element(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
+    """Tell whether the element holds nothing more than the condition says."""
+    return item.part in condition.part
+
+
 def _not_german(case: Case, item: Item, condition: ConditionRow) -> bool:
     """Tell whether it is declared and nothing in the message says the contrary."""
     person = case.persons.get(item.person)
@@ -96,6 +104,23 @@ def _older_child(case: Case, item: Item, condition: ConditionRow) -> bool:
     )
 
 
+def _continuing(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
+    return case.facts.declarations.fortdauernder_zustand is True
+
+
+def _relevant(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
+    """REL: the sender declares the category as relevant to the danger."""
+    return item.category in case.facts.declarations.gefahrrelevant
+
+
+def _proves_claim(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
+    return case.facts.declarations.nachweis_fuer_anspruch is True
+
+
+def _inside(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
+    return case.internal
+
+
 def _requested(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: ARG001  one signature for all
     """ERS: requested or retrieved, by an Ersuchen that names the category, and G7 passes."""
     named = case.facts.requested is None or item.category in case.facts.requested
@@ -108,13 +133,18 @@ def _opinion(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: 
     return opinion_open(case, item)
 
 
-_FULFILLED: Mapping[str, Callable[[Case, Item, ConditionRow], bool]] = MappingProxyType(
+_FULFILLED: Mapping[Fulfilled, Callable[[Case, Item, ConditionRow], bool]] = MappingProxyType(
     {
-        "erklaert": _listed,
-        "nicht_deutsch": _not_german,
-        "kind": _older_child,
-        "ersuchen": _requested,
-        "gutachten": _opinion,
+        Fulfilled.ERKLAERT: _listed,
+        Fulfilled.ELEMENT: _element,
+        Fulfilled.NICHT_DEUTSCH: _not_german,
+        Fulfilled.KIND: _older_child,
+        Fulfilled.ERSUCHEN: _requested,
+        Fulfilled.GUTACHTEN: _opinion,
+        Fulfilled.FORTDAUERND: _continuing,
+        Fulfilled.GEFAHRRELEVANT: _relevant,
+        Fulfilled.NACHWEIS: _proves_claim,
+        Fulfilled.INTERN: _inside,
     }
 )
 """How a condition is fulfilled; consent is asked apart because its faults have codes of their own."""

@@ -1,0 +1,45 @@
+"""G4 c SUCCESS OF THE HELP: § 64 Abs. 2 SGB VIII."""
+
+from __future__ import annotations
+
+from consent.consents import Consent
+from consent.decision import RefusalKind
+from consent.gates.case import NOT_ASKED, SENDER, Case, Stop, Verdict, missing
+
+
+def success_of_help(case: Case) -> Verdict:
+    """G4 c: the Jugendamt has assessed that the transfer does not endanger the success of a help.
+
+    Norm: SGB VIII § 64 Abs. 2. Reading C 9: asked of SGB8 senders towards another controller that is a social
+    authority, but not in the protection of a child; for the whole case; missing, or ``nein`` without a Fachkraft, is
+    incomplete; ``unklar`` passes with a valid consent of every person concerned; ``ja`` with one goes to a human.
+    """
+    if case.sender.controller != "SGB8" or not case.recipient.social or case.purpose.schutzauftrag:
+        return NOT_ASKED
+    answer, fachkraft = case.facts.declarations.par64_2_erfolg_gefaehrdet, case.facts.declarations.fachkraft
+    if answer is None or (answer == "nein" and not fachkraft):
+        lacks = "fachkraft" if answer else "par64_2_erfolg_gefaehrdet"
+        return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing(lacks, SENDER)))
+    norms = case.day.gates["G4 c"].norms
+    if answer == "nein":
+        return Verdict(norms=norms)
+    consents = _consents_of_all(case)
+    if consents is None:
+        return Verdict(stop=Stop("PAR64_2"))
+    recorded = min((consent.recorded_by for consent in consents if consent.recorded_by), default=None)
+    if answer == "ja" and "PAR64_2_JA_MIT_EINWILLIGUNG" not in case.switches:
+        return Verdict(stop=Stop("PAR64_2", kind=RefusalKind.HUMAN, rests_on=recorded))
+    for consent in consents:
+        case.rely(consent)
+    return Verdict(norms=norms, rests_on=recorded)
+
+
+def _consents_of_all(case: Case) -> tuple[Consent, ...] | None:
+    """Return a consent valid for purpose and recipient from every person with items left, None where one has none."""
+    found = []
+    for person in case.concerned():
+        valid = [consent for consent in case.consents.get(person, ()) if case.fault(consent) is None]
+        if not valid:
+            return None
+        found.append(valid[0])
+    return tuple(found)
