@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _STATUTE = r"(?:SGB [IVX]+|DSG NRW|[A-ZÄÖÜ][A-Za-zÄÖÜäöüß]+)"
 _NUMBER = r"\d+[a-z]?"
-_PARAGRAPHS = rf"{_NUMBER}(?:-{_NUMBER})?"
+_PARAGRAPHS = rf"{_NUMBER}(?:-{_NUMBER}| ff\.)?"
 _PRINTED = re.compile(rf"(?P<statute>{_STATUTE})(?: (?P<sign>§§?|Art\.) (?P<paragraph>{_PARAGRAPHS})(?P<rest>.*))?")
 _CITED = re.compile(rf"(?P<sign>§§?|Art\.) ?(?P<paragraph>{_PARAGRAPHS})(?P<rest>.*?) (?P<statute>{_STATUTE})")
 _PLACES = (
@@ -30,7 +30,7 @@ class UnparsableNorm(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """One place in a statute; a statute alone has an empty `paragraph`."""
+    """One place in a statute; a statute alone has no `paragraph`, several have a range (``102-114``, ``102 ff.``)."""
 
     statute: str
     paragraph: str = ""
@@ -45,6 +45,7 @@ class Norm:
     @classmethod
     def parse(cls, text: str) -> Norm:
         """Read ``SGB X § 69 Abs. 1 Nr. 1 Alt. 3`` or ``§ 69(1) Nr. 1 A3 SGB X``. Raises `UnparsableNorm`."""
+        text = text.replace("–", "-")
         match = _PRINTED.fullmatch(text) or _CITED.fullmatch(text)
         if match is None:
             raise UnparsableNorm("eine Norm heißt z. B. „SGB X § 69 Abs. 1 Nr. 1“ oder „§ 69(1) Nr. 1 SGB X“")
@@ -54,16 +55,33 @@ class Norm:
     def __str__(self) -> str:
         if not self.paragraph:
             return self.statute
-        sign = "Art." if self.article else "§§" if "-" in self.paragraph else "§"
+        sign = "Art." if self.article else "§§" if _is_range(self.paragraph) else "§"
         values = ((label, getattr(self, name)) for name, label, _ in _PLACES)
         return f"{self.statute} {sign} {self.paragraph}" + "".join(
             f" {label}{value}" for label, value in values if value
         )
 
     def lies_in(self, wider: Norm) -> bool:
-        """Whether this norm is `wider` or a part of it: every place that `wider` names is the same here."""
-        mine, its = ((n.statute, n.paragraph, *(getattr(n, name) for name, _, _ in _PLACES)) for n in (self, wider))
-        return all(a == b or not b for a, b in zip(mine, its, strict=True))
+        """Whether this norm is `wider` or a part of it: every place that `wider` names is the same, or in its range."""
+        mine, its = ((n.statute, *(getattr(n, name) for name, _, _ in _PLACES)) for n in (self, wider))
+        same = all(a == b or not b for a, b in zip(mine, its, strict=True))
+        return same and (self.paragraph == wider.paragraph or _in_range(self.paragraph, wider.paragraph))
+
+
+def _is_range(paragraph: str) -> bool:
+    return "-" in paragraph or paragraph.endswith("ff.")
+
+
+def _in_range(paragraph: str, wider: str) -> bool:
+    """Whether a paragraph, or each of its range, is one of `wider`; ``ff.`` reaches as far as that does."""
+    if not wider:
+        return True
+    first, _, last = wider.removesuffix(" ff.").partition("-")
+    begin, _, end = paragraph.removesuffix(" ff.").partition("-")
+    numbers = [number for number in (first, last, begin, end) if number]
+    if not _is_range(wider) or not all(number.isdigit() for number in numbers):
+        return False
+    return int(first) <= int(begin) and (not last or int(end or begin) <= int(last))
 
 
 def _places(rest: str) -> dict[str, str]:

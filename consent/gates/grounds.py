@@ -58,13 +58,13 @@ def ground(case: Case) -> Verdict:
     """
     if case.purpose.nur_intern:
         return Verdict(norms=_USE) if case.internal else Verdict(stop=Stop(NO_GROUND))
-    found = basis(case)
-    if found is None:
-        return Verdict(stop=Stop(NO_GROUND, kind=RefusalKind.GAP))
-    if case.internal:
+    if case.internal and case.row is not None:
         return Verdict(norms=_USE)
     if (case.facts.purpose, case.sender.code, case.recipient.code) in case.day.barred:
         return Verdict(stop=Stop(NO_GROUND))
+    found = basis(case)
+    if found is None:
+        return Verdict(stop=Stop(NO_GROUND, kind=RefusalKind.GAP))
     if _only_on_request(case) and case.facts.mode is Mode.UNAUFGEFORDERT:
         return Verdict(stop=Stop(NO_GROUND, norms=found.norms))
     if case.facts.declarations.konkreter_bedarf is False:

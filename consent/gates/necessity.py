@@ -50,7 +50,7 @@ def _item(case: Case, item: Item) -> Fall | None:
     condition = case.day.conditions[code]
     if condition.how is Fulfilled.EINWILLIGUNG:
         return _by_consent(case, item)
-    return None if _FULFILLED[condition.how](case, item, condition) else Fall(item, NOT_NEEDED)
+    return None if FULFILLED[condition.how](case, item, condition) else Fall(item, NOT_NEEDED)
 
 
 def _tax_id(case: Case, item: Item) -> bool:
@@ -133,7 +133,7 @@ def _opinion(case: Case, item: Item, condition: ConditionRow) -> bool:  # noqa: 
     return opinion_open(case, item)
 
 
-_FULFILLED: Mapping[Fulfilled, Callable[[Case, Item, ConditionRow], bool]] = MappingProxyType(
+FULFILLED: Mapping[Fulfilled, Callable[[Case, Item, ConditionRow], bool]] = MappingProxyType(
     {
         Fulfilled.ERKLAERT: _listed,
         Fulfilled.ELEMENT: _element,

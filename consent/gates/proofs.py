@@ -20,7 +20,7 @@ PAR_87 = Norm("AufenthG", "87")
 def lacking(case: Case) -> Stop | None:
     """Return the first proof of the ground that is lacking.
 
-    Norm: SGB X §§ 68, 71 Abs. 2, 73, 74; AufenthG § 87; SGB VIII § 8a. Reading C 15. Which ground asks for what is a row.
+    Norm: SGB X §§ 68, 71 Abs. 2, 73, 74; AufenthG § 87; SGB VIII § 8a. Reading C 15; rows say which ground asks what.
     """
     for row in case.day.proofs.get(case.facts.purpose, ()):
         if _asked(case, row) and (stop := PROOFS[row.proof](case, row.norms)) is not None:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from consent.casefile import CaseRecord, read_cases
 from consent.consents import Consent, ConsentForm, GivenBy, ReleaseOf
 from consent.decision import Decision, Permit, Refusal
@@ -21,7 +23,10 @@ GIVEN = FOLDER / "cases.yaml"
 OWN = sorted(path for path in FOLDER.glob("*.yaml") if path != GIVEN)
 OTHER = "jugendamt-marl:JUGENDAMT_ASD"
 """A controller on whose record something rests."""
-PURPOSES = frozenset({"RECHTSKREISWECHSEL", "KITA_BEITRAG", "CASE_MANAGEMENT", "HILFEKOORDINATION"})
+MATRIX: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "matrix.yaml").read_text("utf-8"))["zwecke"]
+"""The dossier's necessity matrix: purposes with their routes."""
+PURPOSES = frozenset({*MATRIX, "INTERN_67C"})
+"""Every purpose that has an answer of its own."""
 NOTICES = frozenset({"zweck", "folgen_der_verweigerung", "widerruf"})
 ASKED = FirstCollection("VERSUCHT_FRUCHTLOS", asked=date(2026, 2, 2), deadline=date(2026, 2, 20))
 RELEASE = ReleaseOf(natural_person=True)

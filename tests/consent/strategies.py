@@ -27,6 +27,14 @@ ROUTES = [
     *[("JOBCENTER", "JUGENDAMT_KITA", "KITA_BEITRAG"), ("JUGENDAMT_ASD", "JUGENDAMT_KITA", "KITA_BEITRAG")],
     *[("JUGENDAMT_BEISTAND", "JUGENDAMT_KITA", "KITA_BEITRAG"), ("JOBCENTER", "FREIER_TRAEGER", "CASE_MANAGEMENT")],
     *[("JOBCENTER", "SOZIALAMT_SGBXII", "CASE_MANAGEMENT"), ("JUGENDAMT_ASD", "JUGENDAMT_WJH", "CASE_MANAGEMENT")],
+    *[("JUGENDAMT_ASD", "FAMILIENGERICHT", "KINDERSCHUTZ"), ("JUGENDAMT_ASD", "JUGENDAMT_ASD", "KINDERSCHUTZ")],
+    *[("JOBCENTER", "JUGENDAMT_ASD", "KINDERSCHUTZ"), ("SOZIALAMT_ASYLBLG", "JUGENDAMT_ASD", "KINDERSCHUTZ")],
+    *[("SOZIALAMT_SGBXII", "JOBCENTER", "ERSTATTUNG"), ("JOBCENTER", "WOHNGELDSTELLE", "DOPPELLEISTUNG")],
+    *[("JOBCENTER", "JUGENDAMT_UVG", "UVG_RUECKGRIFF"), ("JOBCENTER", "JUGENDAMT_BEISTAND", "BEISTAND_UNTERHALT")],
+    *[("JOBCENTER", "AUSLAENDERBEHOERDE", "AUSLAENDERBEHOERDE"), ("JOBCENTER", "POLIZEI", "GEFAHRENABWEHR_68")],
+    *[("JOBCENTER", "STAATSANWALTSCHAFT", "STRAFVERFAHREN_73"), ("JUGENDAMT_ASD", "JUGENDAMT_WJH", "INTERN_67C")],
+    *[("JOBCENTER", "JOBCENTER", "UMZUG"), ("JUGENDAMT_BEISTAND", "JUGENDAMT_UVG", "BEISTAND_UNTERHALT")],
+    *[("JOBCENTER", "SOZIALAMT_SGBXII", "ERWERBSFAEHIGKEIT"), ("JUGENDAMT_UVG", "JOBCENTER", "UNTERHALT_UEBERGANG")],
 ]
 ROUTE = st.one_of(
     st.sampled_from(ROUTES),
@@ -39,7 +47,16 @@ MARKS = st.one_of(
 )
 USUAL = (
     *("STAMMDATEN", "LEISTUNGSBEZUG", "KONTAKT", "BILDUNG_ARBEIT", "HAUSHALT", "VERMOEGEN", "ANSCHRIFT", "EINKOMMEN"),
-    *("JUGENDHILFE_STATUS", "JUGENDHILFE_INHALT", "GESUNDHEIT", "BEHINDERUNG_PFLEGE", "EINGLIEDERUNG"),
+    *(
+        "JUGENDHILFE_STATUS",
+        "JUGENDHILFE_INHALT",
+        "KINDESWOHL",
+        "LEISTUNGSHOEHE",
+        "SCHUTZANSCHRIFT",
+        "GESUNDHEIT",
+        "BEHINDERUNG_PFLEGE",
+        "EINGLIEDERUNG",
+    ),
 )
 CATEGORIES = st.one_of(st.sampled_from([DataCategory(c) for c in USUAL]), st.sampled_from(DataCategory))
 
@@ -95,10 +112,23 @@ def declared(draw: st.DrawFn) -> Declarations:
     seldom = st.integers(0, 9).map(lambda n: n == 0)
     return Declarations(
         konkreter_bedarf=False if draw(seldom) else None,
-        bedingungen=draw(st.frozensets(st.sampled_from(["AUSL", "MB", "KOPF"]))),
+        bedingungen=draw(st.frozensets(st.sampled_from(["AUSL", "MB", "KOPF", "ARBG", "WEGFALL", "K12"]))),
+        gewichtige_anhaltspunkte=draw(st.sampled_from([None, True, True, True, False])),
+        dringend=draw(st.sampled_from([None, True, True, False])),
+        gefahrrelevant=draw(st.frozensets(CATEGORIES, max_size=4)),
+        ersuchen_vom=draw(optional(DAYS)),
+        leitung_entschieden=draw(st.sampled_from([None, True, True])),
+        norm=draw(st.sampled_from([None, "AufenthG § 87 Abs. 2"])),
+        richterliche_anordnung=draw(optional(DAYS)),
+        mahnung_am=draw(optional(DAYS)),
+        mahnung_mit_hinweis=draw(st.sampled_from([None, True, True])),
+        frist_bis=draw(optional(DAYS)),
+        gerichtsverfahren=draw(st.sampled_from([None, True])),
+        nachweis_fuer_anspruch=draw(st.sampled_from([None, True])),
+        fortdauernder_zustand=draw(st.sampled_from([None, True])),
         par64_2_erfolg_gefaehrdet=draw(st.sampled_from(["nein", "nein", "nein", "unklar", "ja", None])),
         fachkraft=draw(st.sampled_from(["F", "F", "F", None])),
-        par65_key=draw(st.sampled_from([None, "Nr. 1", "Nr. 1", "Nr. 2"])),
+        par65_key=draw(st.sampled_from([None, "Nr. 1", "Nr. 1", "Nr. 2", "Nr. 3", "Nr. 4", "Nr. 5"])),
         anvertraut_von=draw(st.sampled_from([None, "betroffene Person", "Mutter"])),
         absender_beruf_203=draw(st.frozensets(CATEGORIES, max_size=1)) if draw(seldom) else frozenset(),
         hinweis_par76=draw(optional(DAYS)),

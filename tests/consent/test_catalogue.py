@@ -12,20 +12,22 @@ import pytest
 
 from consent.catalogue import FILES, RULES, Catalogue, catalogue_from_bytes, load_catalogue, read_catalogue
 from consent.gates.duties import OCCASIONS
-from consent.gates.locks import CONDITIONS
+from consent.gates.keys import CONDITIONS
+from consent.gates.necessity import FULFILLED
+from consent.gates.proofs import PROOFS
 from consent.rowreader import CatalogueError
-from consent.rows import KeyCondition, Occasion
+from consent.rows import Fulfilled, KeyCondition, Occasion, Proof
 from tests.consent.samples import DAY, PURPOSES
 
 ROUTE = 'purpose = "RECHTSKREISWECHSEL"\nsender = "JOBCENTER"\nrecipient = "SOZIALAMT_SGBXII"\n'
 ROW = """
 [[row]]
-purpose = "KITA_BEITRAG"
+purpose = "KOSTENBEITRAG_JH"
 sender = "{sender}"
 recipient = "{recipient}"
 necessary = ["STAMMDATEN"]
 valid_from = {start}
-norms = ["SGB VIII § 90 Abs. 4"]
+norms = ["SGB VIII § 91"]
 source = "Probe"
 checked_on = 2026-11-22
 grade = "K"
@@ -67,7 +69,15 @@ def added(name: str, text: str) -> Mapping[str, bytes]:
         ("grounds.toml", 'recipient = "*"', 'recipient = "RATHAUS"', "RATHAUS"),
         ("grounds.toml", 'regime = "SOZIALDATEN"', 'regime = "FREI"', "FREI"),
         ("grounds.toml", 'code = "PAR68"', 'code = "PAR99"', "PAR99"),
-        ("grounds.toml", 'switch = "ASYLBLG_NUR_EINWILLIGUNG"', 'switch = "UNBEKANNT"', "UNBEKANNT"),
+        ("grounds.toml", 'with_switch = "ASYLBLG_NUR_EINWILLIGUNG"', 'with_switch = "UNBEKANNT"', "UNBEKANNT"),
+        ("grounds.toml", 'without_switches = ["ASD_UNAUFGEFORDERT_GESETZ"]', 'without_switches = ["NIE"]', "NIE"),
+        ("grounds.toml", 'proof = "mahnung_74"', 'proof = "mahnung"', "mahnung"),
+        ("grounds.toml", 'senders = ["SOZIALAMT_ASYLBLG"]', 'senders = ["ASYL"]', "ASYL"),
+        ("locks.toml", 'purposes = ["KINDERSCHUTZ"]', 'purposes = ["SCHUTZ"]', "SCHUTZ"),
+        ("collection.toml", 'purpose = "ABGLEICH_52A"', 'purpose = "ABGLEICH"', "ABGLEICH"),
+        ("declarations.toml", 'code = "alter"', 'code = "jahre"', "alter"),
+        ("units.toml", 'with_switch = "ASYLBLG_ALS_SGB_AUFGABE"\n', "", "dieselben Tage"),
+        ("parameters.toml", 'without_switches = ["EINSICHT_AB_16"]\n', "", "dieselben Tage"),
         ("grounds.toml", '"KINDERSCHUTZ"', '"KINDER"', "KINDER"),
         ("locks.toml", '"erklaert"', '"gefragt"', "gefragt"),
         ("locks.toml", 'lock = "PAR203"', 'lock = "PAR204"', "PAR204"),
@@ -112,9 +122,9 @@ def test_a_row_without_source_is_refused() -> None:
 @pytest.mark.parametrize(
     ("sender", "recipient", "start", "refused"),
     [
-        ("*", "JUGENDAMT_KITA", "2026-01-01", True),
+        ("*", "JUGENDAMT_WJH", "2026-01-01", True),
         ("JOBCENTER", "*", "2026-01-01", True),
-        ("JOBCENTER", "JUGENDAMT_KITA", "2026-01-01", False),
+        ("JOBCENTER", "JUGENDAMT_WJH", "2026-01-01", False),
         ("*", "*", "2026-01-01", False),
         ("POLIZEI", "*", "2026-01-01", False),
     ],
@@ -132,15 +142,15 @@ def test_rows_of_equal_precision_must_not_overlap(sender: str, recipient: str, s
 def test_a_closed_row_may_be_followed_by_another() -> None:
     """Rows are closed and appended: the day decides which of the two counts."""
     text = (RULES / "necessity.toml").read_text("utf-8")
-    start = text.index('purpose = "KITA_BEITRAG"')
+    start = text.index('purpose = "KOSTENBEITRAG_JH"')
     old = text[start : text.index("norms", start)]
     closed = old.replace("valid_from = 2018-05-25\n", "valid_from = 2018-05-25\nvalid_to = 2026-05-31\n")
     files = dict(changed("necessity.toml", old, closed))
-    files["necessity.toml"] += ROW.format(sender="*", recipient="JUGENDAMT_KITA", start="2026-06-01").encode()
+    files["necessity.toml"] += ROW.format(sender="*", recipient="JUGENDAMT_WJH", start="2026-06-01").encode()
     catalogue = read_catalogue(files)
-    route = ("KITA_BEITRAG", *_units("JOBCENTER", "JUGENDAMT_KITA"))
+    route = ("KOSTENBEITRAG_JH", *_units("JOBCENTER", "JUGENDAMT_WJH"))
     before, after = (catalogue.as_of(day).routes[route] for day in (date(2026, 5, 31), date(2026, 6, 1)))
-    assert [len(before.necessary), len(after.necessary)] == [2, 1]
+    assert [len(before.necessary), len(after.necessary)] == [4, 1]
     assert date(2026, 6, 1) in catalogue.days
 
 
@@ -200,7 +210,7 @@ def test_a_day_is_a_lookup(catalogue: Catalogue) -> None:
 
 
 def test_purposes_have_a_first_day(catalogue: Catalogue) -> None:
-    """The four purposes count from 2018-05-25; the day before there are none."""
+    """Every purpose counts from 2018-05-25; the day before there are none."""
     assert catalogue.purposes_on(date(2018, 5, 25)) == PURPOSES
     assert catalogue.purposes_on(date(2018, 5, 24)) == frozenset()
 
@@ -213,7 +223,19 @@ def test_every_row_was_checked_on_the_dossier_s_day(catalogue: Catalogue) -> Non
             assert row.norms, row.where
 
 
-def test_every_condition_and_occasion_has_code() -> None:
+def test_every_word_of_a_row_has_code() -> None:
     """A word that a row may use has the function that answers it."""
     assert set(CONDITIONS) == set(KeyCondition)
     assert set(OCCASIONS) == set(Occasion)
+    assert set(PROOFS) == set(Proof)
+    assert set(FULFILLED) | {Fulfilled.EINWILLIGUNG} == set(Fulfilled)
+
+
+def test_a_switch_makes_a_view_of_its_own(catalogue: Catalogue) -> None:
+    """Rows of disputed points count with their switch, or not with it; each view is made once."""
+    on = frozenset({"EINSICHT_AB_16"})
+    with_it = catalogue.as_of(DAY, on)
+    assert catalogue.as_of(DAY, on) is with_it
+    assert [view.parameters["EINSICHT_ALTER"] for view in (catalogue.as_of(DAY), with_it)] == [15, 16]
+    both = catalogue.as_of(DAY, frozenset({"EINSICHT_AB_14", "EINSICHT_AB_16"}))
+    assert both.parameters["EINSICHT_ALTER"] == 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -10,15 +11,21 @@ from consent.catalogue import Catalogue, assemble
 from consent.engine import decide
 from consent.facts import PersonFacts, TransferFacts
 from consent.rows import NecessityRow
+from consent.validity import Validity
 from schemas.declarations import Declarations
-from schemas.identifiers import DataCategory, Part
+from schemas.identifiers import DataCategory, Mode, Part
 from tests.consent.samples import DAY, facts, items, kept
+
+ROUTE = ("RECHTSKREISWECHSEL", "JOBCENTER", "SOZIALAMT_SGBXII")
+SINCE_ALL_CONDITIONS = Validity(date(2020, 7, 1))
 
 
 def with_condition(catalogue: Catalogue, condition: str) -> Catalogue:
     """Return the catalogue with debts on the sample's route under a condition."""
     table = tuple(
-        replace(row, conditional={DataCategory.SCHULDEN: condition}) if isinstance(row, NecessityRow) else row
+        replace(row, conditional={DataCategory.SCHULDEN: condition}, valid=SINCE_ALL_CONDITIONS)
+        if isinstance(row, NecessityRow) and (row.purpose, row.sender, row.recipient) == ROUTE
+        else row
         for row in catalogue.tables["row"]
     )
     return assemble({**catalogue.tables, "row": table}, b"")
@@ -30,12 +37,22 @@ def passes(catalogue: Catalogue, condition: str, **changes: object) -> bool:
     return "p1-SCHULDEN" in kept(decide(given, with_condition(catalogue, condition), DAY))
 
 
-@pytest.mark.parametrize("condition", ["AUSL", "MB", "K12", "KOPF", "ARBG", "WEGFALL", "MIET"])
+@pytest.mark.parametrize("condition", ["AUSL", "MB", "K12", "KOPF", "ARBG", "WEGFALL"])
 def test_a_declared_condition_is_fulfilled_where_it_is_listed(catalogue: Catalogue, condition: str) -> None:
     """A code that is not listed is not fulfilled, and another one does not do."""
     for listed, fulfilled in (({condition}, True), (set(), False), ({"ANDERE"}, False)):
         declarations = Declarations(bedingungen=frozenset(listed))
         assert passes(catalogue, condition, declarations=declarations) is fulfilled
+
+
+@pytest.mark.parametrize("condition", ["EW", "ERS", "OBJ_OK", "MIET", "FORT", "REL", "NR1A", "INTERN"])
+def test_what_is_not_the_sender_s_to_declare_is_not_fulfilled_by_listing_it(
+    catalogue: Catalogue, condition: str
+) -> None:
+    """These are fulfilled by facts of their own (a consent, the request, the element, another declaration)."""
+    every = Declarations(bedingungen=frozenset({"EW", "ERS", "OBJ_OK", "MIET", "FORT", "REL", "NR1A", "INTERN"}))
+    given = facts("STAMMDATEN", "LEISTUNGSBEZUG", "SCHULDEN", declarations=every, mode=Mode.UNAUFGEFORDERT)
+    assert kept(decide(given, with_condition(catalogue, condition), DAY)) == {"p1-STAMMDATEN", "p1-LEISTUNGSBEZUG"}
 
 
 @pytest.mark.parametrize("part", [Part.ARBG, Part.WEGFALL, Part.MIET])

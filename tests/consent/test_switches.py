@@ -11,9 +11,9 @@ import pytest
 from consent.consents import GivenBy
 from consent.decision import Decision, Permit, RefusalKind
 from consent.engine import UnknownSwitch
-from consent.facts import PersonFacts, TransferFacts
-from schemas.declarations import Declarations
-from schemas.identifiers import Mode, OriginMark
+from consent.facts import FirstCollection, PersonFacts, TransferFacts
+from schemas.declarations import Declarations, Received
+from schemas.identifiers import Mode, OriginMark, Purpose, UnitCode
 from tests.consent.samples import (
     NEIN,
     RELEASE,
@@ -90,6 +90,72 @@ def test_a_switch_gives_the_other_reading(ask: Ask, switch: str, given: Transfer
     every = {item.id for item in given.items}
     assert kept(ask(given)) < every
     assert kept(ask(given, switch)) == every
+
+
+DANGER = facts(
+    items=(*items("STAMMDATEN", "ANSCHRIFT", "KINDESWOHL"),),
+    sender=party("JUGENDAMT_ASD"),
+    recipient=party("FAMILIENGERICHT"),
+    purpose=Purpose("KINDERSCHUTZ"),
+)
+YOUNG = management(
+    "STAMMDATEN",
+    "KONTAKT",
+    persons=(PersonFacts("p1", 14, is_child=True),),
+    consents=(consent("STAMMDATEN", "KONTAKT", given_by=GivenBy.JUGENDLICHER),),
+)
+GUARDIAN = facts("STAMMDATEN", "EINKOMMEN", recipient=party("JUGENDAMT_BEISTAND"))
+FROM_ASYLUM = facts(
+    items=(*items("STAMMDATEN"), replace(items("LEISTUNGSBEZUG")[0], marks=frozenset({OriginMark.EMPFANGEN}))),
+    sender=party("SOZIALAMT_ASYLBLG"),
+    recipient=party("JOBCENTER"),
+    declarations=Declarations(received=Received(UnitCode.JOBCENTER, Purpose("ASYLBLG_DURCHFUEHRUNG"))),
+)
+
+
+@pytest.mark.parametrize(
+    ("switch", "given"),
+    [
+        ("PAR65_NUR_LEISTUNGEN", DANGER),
+        ("ASYLBLG_ALS_SGB_AUFGABE", FROM_ASYLUM),
+        ("BEISTAND_PAR69", replace(GUARDIAN, purpose=Purpose("BEISTAND_UNTERHALT"))),
+        ("EINSICHT_AB_14", YOUNG),
+        (
+            "VERWALTUNGSAUFWAND_GENUEGT",
+            facts(first_collection=FirstCollection("UNVERHAELTNISMAESSIG", reason_code="VERWALTUNGSAUFWAND")),
+        ),
+        ("REGELMAESSIG_OHNE_VERFAHREN", facts(mode=Mode.REGELMAESSIG)),
+    ],
+)
+def test_a_disputed_point_is_rows_with_a_switch(ask: Ask, switch: str, given: TransferFacts) -> None:
+    """Off, the conservative default, lets less through; on, everything passes."""
+    test_a_switch_gives_the_other_reading(ask, switch, given)
+
+
+STRICTER = [
+    ("KITA_NUR_AUF_ERSUCHEN", facts(recipient=party("JUGENDAMT_KITA"), mode=Mode.UNAUFGEFORDERT)),
+    ("EINSICHT_AB_16", replace(YOUNG, persons=(PersonFacts("p1", 15, is_child=True),))),
+    (
+        "OHNE_PAR76_NR1A",
+        facts("LEISTUNGSBEZUG", "GESUNDHEIT", declarations=Declarations(nachweis_fuer_anspruch=True)),
+    ),
+]
+PURPOSES_OF = {"KITA_NUR_AUF_ERSUCHEN": "KITA_BEITRAG", "OHNE_PAR76_NR1A": "ERSTATTUNG"}
+
+
+@pytest.mark.parametrize(("switch", "given"), STRICTER)
+def test_some_switches_are_the_stricter_reading(ask: Ask, switch: str, given: TransferFacts) -> None:
+    """Where the dossier settles the milder reading, the switch takes away."""
+    given = replace(given, purpose=Purpose(PURPOSES_OF.get(switch, given.purpose)))
+    every = {item.id for item in given.items}
+    assert kept(ask(given)) == every
+    assert kept(ask(given, switch)) < every
+
+
+def test_asylum_data_need_a_procedure_whatever_the_view(ask: Ask) -> None:
+    """§ 6 DSG NRW asks for regular deliveries too, so the switch does nothing there."""
+    given = facts(sender=party("SOZIALAMT_ASYLBLG"), mode=Mode.REGELMAESSIG)
+    assert refused(ask(given, "REGELMAESSIG_OHNE_VERFAHREN")).code == "VERFAHREN_NICHT_REGISTRIERT"
 
 
 def test_the_stricter_reading_of_the_asylum_office(ask: Ask) -> None:
