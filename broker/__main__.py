@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import schemas
@@ -12,15 +13,16 @@ def main() -> None:
     if getattr(schemas, "PROJECT", None) != "amtsbruecke":
         sys.exit("amtsbruecke: ein fremdes Paket „schemas“ steht im Pfad; bitte in einer eigenen Umgebung installieren")
     from broker.cli.main import app  # noqa: PLC0415 - after the check of what it imports
-    from broker.config import FileUnreadable  # noqa: PLC0415 - the same
+    from broker.config import FileUnreadable, WrongSettings, unread  # noqa: PLC0415 - the same
     from broker.keys import KeyFileError  # noqa: PLC0415 - the same
     from broker.listening import NOT_STARTED, CannotStart  # noqa: PLC0415 - the same
 
+    sys.stderr.writelines(f"amtsbruecke: Warnung: {text}\n" for text in unread(os.environ))
     try:
         app()
-    except (CannotStart, FileUnreadable, KeyFileError) as exc:
+    except (CannotStart, FileUnreadable, KeyFileError, WrongSettings) as exc:
         sys.stderr.write(f"amtsbruecke: {exc}\n")
-        sys.exit(NOT_STARTED)
+        sys.exit(exc.status if isinstance(exc, CannotStart) else NOT_STARTED)
 
 
 if __name__ == "__main__":

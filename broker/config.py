@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 KafkaSecurity = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+PREFIX = "AMTSBRUECKE_"
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+ALIKE = 0.75
+"""From this likeness on (`difflib`, 0 to 1) a name counts as a mistyped one."""
 
 
 class FileUnreadable(Exception):
     """A file that a setting names cannot be read. The text is German, and names setting and file."""
 
 
-class Settings(BaseSettings):
-    """All settings, with the defaults of one machine (embedded database and transport)."""
+class WrongSettings(Exception):
+    """Settings are of no use. The text is German, names each, and quotes no value: it may be a password."""
 
-    model_config = SettingsConfigDict(env_prefix="AMTSBRUECKE_", extra="forbid", frozen=True)
+
+class Settings(BaseSettings):
+    """All settings, with the defaults of one machine (embedded database and transport).
+
+    Raises `WrongSettings`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     data_dir: Path = Field(default=Path("var"), description="where the embedded database and the keys lie")
     database_url: str = Field(default="", description="SQLAlchemy address; empty: SQLite in data_dir")
@@ -34,7 +50,7 @@ class Settings(BaseSettings):
         default_factory=lambda known: f"http://{known['host']}:{known['port']}",
         description="address under which clients see this gateway; by default host and port",
     )
-    embedded_roles: bool = Field(default=True, description="run relay and delivery inside `serve`")
+    embedded_roles: bool = Field(default=True, description="run all other roles inside `serve`")
     workers: int = Field(default=1, ge=1, le=64, description="processes of `serve` on one port; PostgreSQL only")
     token_seconds: int = Field(default=300, ge=10, le=3600, description="life of an access token")
     lease_seconds: int = Field(default=120, ge=1, description="how long a message of the inbox is leased")
@@ -111,12 +127,30 @@ class Settings(BaseSettings):
     side_abruf_days: int = Field(default=183, ge=1, description="the same for automated retrieval (§ 79(4) SGB X)")
     side_stop_days: int = Field(default=1096, ge=1, description="the same for consents and stops, after their end")
 
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - values of any setting
+        """Read the environment; what is given counts more."""
+        try:
+            super().__init__(**given)
+        except ValidationError as exc:
+            raise WrongSettings("\n".join(_told(error) for error in exc.errors() if error["type"] != FOLLOWS)) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _driver_that_is_here(cls, url: str) -> str:
+        try:
+            known = not url or make_url(url).drivername in DRIVERS
+        except (ArgumentError, ValueError):
+            known = False
+        if not known:
+            raise ValueError("verlangt postgresql+asyncpg://NAME@HOST:PORT/DATENBANK; leer: SQLite in data_dir")
+        return url
+
     @model_validator(mode="after")
     def _name_and_password_with_sasl(self) -> Self:
         if self.kafka_security.startswith("SASL") and not (self.kafka_user and self.kafka_password_file):
             raise ValueError(
-                f"kafka_security={self.kafka_security} braucht AMTSBRUECKE_KAFKA_USER und "
-                "AMTSBRUECKE_KAFKA_PASSWORD_FILE (Datei mit dem Passwort)"
+                f"{PREFIX}KAFKA_SECURITY={self.kafka_security} braucht {PREFIX}KAFKA_USER und "
+                f"{PREFIX}KAFKA_PASSWORD_FILE (Datei mit dem Passwort)"
             )
         return self
 
@@ -139,3 +173,37 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         """Where the key files lie."""
         return self.data_dir / "keys"
+
+
+FOLLOWS = "default_factory_not_called"
+"""Type of an error that another one brings with it."""
+#: Type of an error of pydantic → what the setting wants; what is in braces comes with the error.
+WANTED = {
+    "int_parsing": "verlangt eine ganze Zahl",
+    "float_parsing": "verlangt eine Zahl (mit Punkt)",
+    "bool_parsing": "verlangt true oder false",
+    "greater_than": "verlangt mehr als {gt}",
+    "greater_than_equal": "verlangt mindestens {ge}",
+    "less_than_equal": "verlangt höchstens {le}",
+    "literal_error": "verlangt {expected}",
+    "string_pattern_mismatch": "verlangt etwas, das zu {pattern} passt",
+    "value_error": "{error}",
+}
+
+
+def _told(error: ErrorDetails) -> str:
+    """Say what a setting wants."""
+    about = {"type": error["type"], **error.get("ctx", {})}
+    wanted = WANTED.get(error["type"], "taugt nicht ({type})").format(**about).replace(" or ", " oder ")
+    return f"{PREFIX}{str(error['loc'][0]).upper()} {wanted}." if error["loc"] else f"{wanted}."
+
+
+def unread(names: Iterable[str]) -> list[str]:
+    """Return a German sentence for each variable of the environment that looks like a mistyped setting."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = sorted(name.upper().removeprefix(PREFIX) for name in names if name.upper().startswith(PREFIX))
+    return [
+        f"{PREFIX}{name} liest niemand; gemeint ist wohl {PREFIX}{near[0]}."
+        for name in given
+        if name not in known and (near := get_close_matches(name, known, 1, ALIKE))
+    ]

@@ -76,7 +76,11 @@ def load_keys(folder: Path, *, makes: bool = True) -> Keys:
 
     Raises `KeyFileError`.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        text = f"Den Ordner {folder} gibt es nicht, und er ist nicht anzulegen ({exc.strerror})."
+        raise KeyFileError(f"{text} AMTSBRUECKE_DATA_DIR prüfen.") from exc
     missing = [p for p in SECRET_PURPOSES + SIGNING_PURPOSES if not any(folder.glob(f"{p}-*.json"))]
     if missing and not makes:
         raise KeyFileError(
@@ -115,11 +119,11 @@ def _files(folder: Path, purpose: str) -> list[dict[str, object]]:
     found = []
     for path in sorted(folder.glob(f"{purpose}-*.json"), key=_number, reverse=True):
         if path.stat().st_mode & 0o077:
-            raise KeyFileError(f"{path.name} can be read by others; chmod 600")
+            raise KeyFileError(f"{path} dürfen auch andere lesen: chmod 600, und prüfen, wer sie kennt (docs/keys.md).")
         try:
             found.append(json.loads(path.read_text()))
         except (OSError, ValueError) as exc:
-            raise KeyFileError(f"{path.name} cannot be read") from exc
+            raise KeyFileError(f"{path} ist nicht zu lesen oder kein JSON: aus der Sicherung holen.") from exc
     return found
 
 

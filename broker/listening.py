@@ -18,8 +18,20 @@ NOT_STARTED = 78
 """Exit status of what cannot start as it is configured (``EX_CONFIG``): to start it again does not help."""
 
 
+NOT_YET = 69
+"""Exit status of what cannot start since something it needs does not answer (``EX_UNAVAILABLE``): start it again."""
+
+
 class CannotStart(Exception):
     """The service cannot start here. The text is German and says what to do."""
+
+    status = NOT_STARTED
+
+
+class NotYet(CannotStart):
+    """It cannot start now: what it needs does not answer. To start it again later helps."""
+
+    status = NOT_YET
 
 
 def listen(host: str, port: int, prefix: str = "AMTSBRUECKE_", *, patience: float = 0.0) -> socket.socket:

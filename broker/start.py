@@ -20,7 +20,7 @@ from broker.config import Settings
 from broker.db import Database, sqlstate
 from broker.gateway import Gateway
 from broker.keys import Keys, load_keys
-from broker.listening import CannotStart
+from broker.listening import CannotStart, NotYet
 from broker.logins import login_of, look, roles_of
 from broker.migrations import newest, upgrade
 from broker.privileges import DbRole
@@ -48,10 +48,10 @@ async def open_gateway(
     `makes_keys`: it makes the first keys where there are none. A role never does so beside a PostgreSQL server: on a
     further machine it would have other keys under the same ids, find no objection that another gateway recorded, and
     open no content. Raises `KeyFileError` then, and `CannotStart` where another database is not of the version that
-    this code wants: it is never changed here.
+    this code wants (it is never changed here), or where the embedded one has no folder.
     """
     settings = settings or Settings()
-    database = Database(settings.database, role, statement_seconds)
+    database = _opened(settings, role, statement_seconds)
     try:
         if database.is_sqlite:
             await asyncio.to_thread(upgrade, settings.database)
@@ -66,13 +66,26 @@ async def open_gateway(
         await database.close()
 
 
+def _opened(settings: Settings, role: DbRole | None, statement_seconds: float | None) -> Database:
+    try:
+        return Database(settings.database, role, statement_seconds)
+    except OSError as exc:
+        raise no_folder(exc) from exc
+
+
+def no_folder(exc: OSError) -> CannotStart:
+    """Say that the folder of the embedded database is not to be had."""
+    text = f"Den Ordner {exc.filename} gibt es nicht, und er ist nicht anzulegen ({exc.strerror})."
+    return CannotStart(f"{text} AMTSBRUECKE_DATA_DIR prüfen.")
+
+
 async def require_version(database: Database) -> None:
     """Look whether the database is of the version that this code wants. Raises `CannotStart`."""
     wanted = await asyncio.to_thread(newest)
     try:
         there = await database.version()
     except (SQLAlchemyError, OSError) as exc:
-        raise CannotStart(unreached(exc, database.engine.url, database.role)) from exc
+        raise unreached(exc, database.engine.url, database.role) from exc
     if there != wanted:
         state = f"den Stand {there}" if there else "noch keine Tabellen"
         text = f"Die Datenbank hat {state}, dieses Programm braucht {wanted}. Zuerst ausführen: amtsbruecke db upgrade"
@@ -119,12 +132,16 @@ UNREACHED = {
 }
 
 
-def unreached(exc: Exception, url: URL, role: DbRole | None = None) -> str:
-    """Say why a database was not reached under a login, and what to do; names no password."""
+def unreached(exc: Exception, url: URL, role: DbRole | None = None) -> CannotStart:
+    """Say why a database was not reached under a login, and what to do; names no password.
+
+    `NotYet` where nothing says that the settings are wrong: a server that starts more slowly than we do, or restarts.
+    """
     code = sqlstate(exc)
-    told = next(text for known, text in UNREACHED.items() if code.startswith(known))
+    known = next(known for known in UNREACHED if code.startswith(known))
     error = f"{type(exc).__name__} {code}".strip()
-    return told.format(login=url.username, database=url.database, role=role or "–", error=error)
+    text = UNREACHED[known].format(login=url.username, database=url.database, role=role or "–", error=error)
+    return CannotStart(text) if known else NotYet(text)
 
 
 async def require_login(gateway: Gateway, process: str) -> bool:

@@ -22,7 +22,7 @@ from broker.listening import CannotStart
 from broker.logins import exists, login_of, narrow, settle
 from broker.migrations import upgrade as upgrade_database
 from broker.privileges import PROCESSES
-from broker.start import unreached
+from broker.start import no_folder, unreached
 
 PASSWORD_BYTES = 32
 #: Classes and codes of SQLSTATE: login or database refused; no privilege; no such role (42704) or table (42P01).
@@ -43,7 +43,10 @@ def upgrade() -> None:
     """Alle ausstehenden Migrationen ausführen."""
     settings = Settings()
     if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise no_folder(exc) from exc
     with as_owner(settings.database):
         upgrade_database(settings.database)
     typer.echo("Die Datenbank ist auf dem neuesten Stand.")
@@ -92,12 +95,12 @@ def as_owner(url: str) -> Iterator[None]:
         if not (code := sqlstate(exc)) and not isinstance(exc, OSError):
             raise
         login = make_url(url)
+        if not code or code.startswith(NOT_REACHED):
+            raise unreached(exc, login) from exc
         if code.startswith(NOT_ALLOWED):
             text = f"Der Zugang „{login.username}“ darf das nicht ({code}): als Eigentümer der Datenbank ausführen."
         elif code.startswith(NO_SUCH_ROLE):
             text = "Die Rollen gibt es noch nicht. Zuerst ausführen: amtsbruecke db upgrade"
-        elif not code or code.startswith(NOT_REACHED):
-            text = unreached(exc, login)
         else:
             raise
         raise CannotStart(text) from exc

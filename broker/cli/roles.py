@@ -50,7 +50,8 @@ def serve(
 
     SIGTERM beendet geordnet in höchstens zehn Sekunden, ein zweites sofort.
 
-    Ausgang 70: eine Rolle endete von selbst, neu starten; 78: so nicht zu starten, der Text sagt, warum.
+    Ausgang 69: die Datenbank antwortet nicht, neu starten; 70: eine Rolle endete von selbst, neu starten; 78: so
+    nicht zu starten, der Text sagt, warum.
     """
     settings = settings_with(host=host, port=port, embedded_roles=roles, ops_port=ops_port, workers=workers)
     role: Role

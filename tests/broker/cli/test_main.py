@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from broker.cli.main import app
-from broker.config import Settings
+from broker.config import Settings, WrongSettings
 from schemas.examples import EXAMPLE_TYPES
 from schemas.xml import validate, validate_quittung
 from tests.deployment import DATABASE, environment_of
@@ -194,5 +194,5 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
 
     assert (Settings().port, Settings().data_dir) == (9000, tmp_path)
     monkeypatch.setenv("AMTSBRUECKE_PORT", "70000")
-    with pytest.raises(ValueError, match="port"):
+    with pytest.raises(WrongSettings, match="PORT"):
         Settings()
