@@ -14,7 +14,7 @@ from schemas.limits import DEFAULT_LIMITS
 router = APIRouter(prefix="/v1", tags=["Sprache"])
 
 
-@router.get("/schemas")
+@router.get("/schemas", summary="Nachrichtentypen und ihre Schemadateien")
 async def get_schemas() -> dict[str, Any]:
     """List message types, versions, namespaces and since when they are in force."""
     return {
@@ -32,7 +32,12 @@ async def get_schemas() -> dict[str, Any]:
     }
 
 
-@router.get("/schemas/{path:path}", response_class=Response, responses={200: {"content": {"application/xml": {}}}})
+@router.get(
+    "/schemas/{path:path}",
+    summary="Eine Schemadatei",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {}}}},
+)
 async def get_schema(path: str) -> Response:
     """Return one schema file."""
     for entry in schema_catalogue():
@@ -41,7 +46,7 @@ async def get_schema(path: str) -> Response:
     raise ProblemError("not-found", "Diese Schemadatei gibt es nicht; GET /v1/schemas nennt alle.")
 
 
-@router.get("/limits")
+@router.get("/limits", summary="Grenzen für Nachrichten")
 async def get_limits() -> dict[str, int]:
     """Return the limits that a message must keep."""
     return DEFAULT_LIMITS.as_dict()

@@ -37,7 +37,7 @@ CHANGED = (
     "früheren Export vergleichen (docs/audit.md)."
 )
 VOUCHES_FOR_ITSELF = (
-    "Alles stimmt. Die Schlüssel kommen aus der Datei selbst: Gegen den Betreiber prüft erst, wer --key oder "
+    "Alles stimmt. Die Schlüssel kommen aus dem Geprüften selbst: Gegen den Betreiber prüft erst, wer --key oder "
     "--checkpoint von anderswo mitbringt."
 )
 

@@ -124,7 +124,7 @@ class Acknowledgement(BaseModel):
     massnahme: notices.Measure
 
 
-@router.get("/inbox")
+@router.get("/inbox", summary="Wartende Nachrichten entgegennehmen")
 async def get_inbox(
     shared: Shared,
     who: Who,
@@ -162,6 +162,7 @@ def _item(released: Released) -> InboxItem:
 
 @router.post(
     "/inbox/{transfer_id}/quittung",
+    summary="Eine Übermittlung quittieren; danach ist ihr Inhalt hier nicht mehr lesbar",
     openapi_extra={"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}},
 )
 async def post_quittung(transfer_id: str, request: Request, shared: Shared, who: Who) -> QuittungAnswer:
@@ -176,7 +177,9 @@ async def post_quittung(transfer_id: str, request: Request, shared: Shared, who:
     return QuittungAnswer(transfer_id=done.transfer_id, state=done.state.value, repeated=done.repeated)
 
 
-@router.get("/transfers/{transfer_id}/quittungen", tags=["Übermittlung"])
+@router.get(
+    "/transfers/{transfer_id}/quittungen", summary="Quittungen zu einer Übermittlung ansehen", tags=["Übermittlung"]
+)
 async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittungen:
     """Read the recipient's quittungen: the same XML through every channel; for sender and recipient alone."""
     instance = who.as_instance()
@@ -187,7 +190,7 @@ async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittung
     return Quittungen(items=items)
 
 
-@router.get("/notices")
+@router.get("/notices", summary="Hinweise zu empfangenen Daten, noch nicht bestätigte")
 async def get_notices(
     shared: Shared, who: Who, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> NoticePage:
@@ -207,7 +210,7 @@ async def get_notices(
     return NoticePage(items=items, next_cursor=str(rows[-1].seq) if len(rows) == limit else None)
 
 
-@router.post("/notices/{notice_id}/acknowledgement")
+@router.post("/notices/{notice_id}/acknowledgement", summary="Einen Hinweis bestätigen: was mit den Daten geschah")
 async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Shared, who: Who) -> dict[str, Any]:
     """Acknowledge a notice and say what was done with the data."""
     instance = who.as_instance()
@@ -216,7 +219,7 @@ async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Sh
     return {"transfer_id": transfer_id, "massnahme": body.massnahme.value, "at": timestamp(shared.clock())}
 
 
-@router.post("/transfers/{transfer_id}/key")
+@router.post("/transfers/{transfer_id}/key", summary="Den Schlüssel eines Inhalts holen (eigener Adapter)")
 async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
     """Hand a transfer over to an adapter that has read its record: decided again now, leased, its key released.
 
@@ -243,7 +246,7 @@ async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
     )
 
 
-@router.post("/transfers/{transfer_id}/recall", tags=["Übermittlung"])
+@router.post("/transfers/{transfer_id}/recall", summary="Eine eigene Übermittlung zurückrufen", tags=["Übermittlung"])
 async def post_recall(transfer_id: str, shared: Shared, who: Who) -> dict[str, Any]:
     """Call a transfer back: it ends where it is not handed over, otherwise its recipient gets a notice."""
     async with shared.db.writing() as connection:

@@ -74,7 +74,7 @@ class Filters(BaseModel):
     model_config = {"extra": "forbid"}
 
 
-@router.get("/events")
+@router.get("/events", summary="Einträge des Protokolls einsehen; die Einsicht wird vermerkt")
 async def get_events(shared: Shared, who: Officer, filters: Annotated[Filters, Query()]) -> Page:
     """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown.
 

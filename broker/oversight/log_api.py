@@ -68,7 +68,12 @@ class Consistency(BaseModel):
     checkpoint: str | None = Field(description="signed note over the second size, where one was made")
 
 
-@router.get("/log/checkpoint", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/log/checkpoint",
+    summary="Der letzte signierte Prüfpunkt",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def get_checkpoint(shared: Shared, _: Reader) -> Response:
     """Return the last checkpoint, a signed note."""
     async with shared.db.acting(DbRole.AUDITOR).reading() as connection:
@@ -78,14 +83,24 @@ async def get_checkpoint(shared: Shared, _: Reader) -> Response:
     return Response(head.note, media_type=TEXT, headers=FOR_A_MOMENT)
 
 
-@router.get("/log/keys", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/log/keys",
+    summary="Prüfschlüssel des Protokolls",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def get_log_keys(shared: Shared, _: Reader) -> Response:
     """Return the keys of the log, one a line, as verifiers of signed notes take them; compare them out of band."""
     keys = [verifier_key(shared.settings.log_origin, key) for key in shared.keys.checkpoint]
     return Response("\n".join([*keys, ""]), media_type=TEXT, headers=FOR_A_MOMENT)
 
 
-@router.get("/log/tile/entries/{path:path}", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+@router.get(
+    "/log/tile/entries/{path:path}",
+    summary="Bis zu 256 Einträge (tlog-tiles)",
+    response_class=Response,
+    responses={200: {"content": {BYTES: {}}}},
+)
 async def get_entries(path: str, shared: Shared, who: Auditor) -> Response:
     """Return a bundle of up to 256 entries, each its canonical bytes behind their length (two bytes)."""
     async with shared.db.acting(DbRole.AUDITOR).writing() as connection:
@@ -97,7 +112,12 @@ async def get_entries(path: str, shared: Shared, who: Auditor) -> Response:
     return Response(content, media_type=BYTES, headers=FOR_GOOD)
 
 
-@router.get("/log/tile/{level}/{path:path}", response_class=Response, responses={200: {"content": {BYTES: {}}}})
+@router.get(
+    "/log/tile/{level}/{path:path}",
+    summary="Eine Kachel des Hashbaums (tlog-tiles)",
+    response_class=Response,
+    responses={200: {"content": {BYTES: {}}}},
+)
 async def get_tile(level: str, path: str, shared: Shared, _: Reader) -> Response:
     """Return a tile of up to 256 hashes; a partial one is named with its width (``067.p/12``)."""
     if not re.fullmatch(r"[0-9]|[1-5][0-9]|6[0-3]", level):
@@ -111,7 +131,7 @@ async def get_tile(level: str, path: str, shared: Shared, _: Reader) -> Response
     return Response(content, media_type=BYTES, headers=FOR_GOOD)
 
 
-@router.get("/proofs/inclusion")
+@router.get("/proofs/inclusion", summary="Nachweis, dass ein Eintrag im Protokoll steht")
 async def get_inclusion(
     shared: Shared,
     who: Reader,
@@ -152,7 +172,7 @@ def _as(shared: Gateway, who: Caller) -> Database:
     return shared.db.acting(DbRole.AUDITOR)
 
 
-@router.get("/proofs/consistency")
+@router.get("/proofs/consistency", summary="Nachweis, dass das Protokoll nur gewachsen ist")
 async def get_consistency(
     shared: Shared,
     who: Reader,

@@ -118,7 +118,7 @@ def excess_body(permit: Permit, decision_id: str, viewer: str) -> dict[str, Any]
     """Write the refusal of a message that holds too much and asks for ``ablehnen``."""
     decision = decision_body(permit, decision_id, viewer)
     detail = (
-        f"{len(permit.removed)} Block/Blöcke dürfen nicht übermittelt werden; nichts wurde gesendet. "
+        f"Nicht zu übermittelnde Datenblöcke: {len(permit.removed)}; nichts wurde gesendet. "
         "Mit ueberhang „entfernen“ würde der Broker sie herausnehmen und den Rest senden."
     )
     extra = {

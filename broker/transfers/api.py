@@ -126,7 +126,13 @@ def _response(answer: Answer) -> Response:
     return Response(orjson.dumps(answer.body), status_code=answer.status, media_type=media_type, headers=headers)
 
 
-@direct.post("/transfers", status_code=202, openapi_extra=XML_BODY, response_class=JSONResponse)
+@direct.post(
+    "/transfers",
+    summary="Eine Nachricht übermitteln: prüfen, entscheiden, annehmen",
+    status_code=202,
+    openapi_extra=XML_BODY,
+    response_class=JSONResponse,
+)
 async def submit_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Station 1. Submit an ``uebermittlung``: 202 permitted and queued, 403 refused with findings.
 
@@ -135,13 +141,18 @@ async def submit_transfer(request: Request, shared: Shared, who: Who) -> Respons
     return await _answered(request, shared, who, only_check=False)
 
 
-@direct.post("/transfers/check", openapi_extra=XML_BODY, response_class=JSONResponse)
+@direct.post(
+    "/transfers/check",
+    summary="Prüfen und entscheiden, ohne zu senden",
+    openapi_extra=XML_BODY,
+    response_class=JSONResponse,
+)
 async def check_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Decide about an ``uebermittlung`` without sending it; authorised, limited and logged like a transfer."""
     return await _answered(request, shared, who, only_check=True)
 
 
-@router.get("/transfers")
+@router.get("/transfers", summary="Änderungen der eigenen Übermittlungen, älteste zuerst")
 async def get_changes(
     shared: Shared,
     who: Who,
@@ -156,7 +167,7 @@ async def get_changes(
     return Changes(items=items, next_cursor=str(rows[-1].seq if rows else after))
 
 
-@router.get("/transfers/{transfer_id}")
+@router.get("/transfers/{transfer_id}", summary="Eine Übermittlung mit ihrer Geschichte ansehen")
 async def get_transfer(transfer_id: str, shared: Shared, who: Who) -> TransferView:
     """Read a transfer's state and history: its sender and its recipient alone."""
     async with reading_as(shared, who).reading() as connection:
