@@ -56,7 +56,11 @@ def listen(host: str, port: int, prefix: str = "AMTSBRUECKE_", *, patience: floa
 
 def _taken(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    taken = socket.create_server((host, port), family=family, backlog=2048)
+    # Connections inherit it; asyncio sets it only on sockets that were made with their protocol. Without it the second
+    # part of an answer waits for the acknowledgement of the first: 40 ms for each request on a kept connection.
+    taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return taken
 
 
 def _told(exc: OSError, host: str, port: int, prefix: str) -> CannotStart:

@@ -60,7 +60,7 @@ def serve(
         settings = settings.model_copy(update={"ops_port": 0})
         run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS, kept=True)
     elif settings.workers == 1:
-        with _address(settings) as listening:
+        with listen(settings.host, settings.port) as listening:
             role = partial(_serve, listening)
             run_process("serve", settings, role, checks=gateway_checks, ends_within=SERVER_ENDS_SECONDS)
     else:
@@ -68,7 +68,10 @@ def serve(
 
 
 def _address(settings: Settings) -> socket.socket:
-    """Take the address of the API, after a moment where others are just letting it go. Raises `CannotStart`."""
+    """Take the address of the API, after a moment where workers of another keeper are just letting it go.
+
+    Raises `CannotStart`.
+    """
     return listen(settings.host, settings.port, patience=PATIENCE_SECONDS)
 
 

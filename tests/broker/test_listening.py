@@ -41,3 +41,11 @@ def test_an_address_that_is_not_ours_is_told_at_once() -> None:
         listen("192.0.2.1", 8080, patience=60)
 
     assert monotonic() - began < 30
+
+
+def test_answers_are_not_held_back() -> None:
+    """A connection sends the second part of an answer without waiting for the acknowledgement of the first."""
+    with listen(HOST, 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

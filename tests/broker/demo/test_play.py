@@ -21,7 +21,8 @@ A_DOZEN = 12
 #: The last step, with an answer that the gateway will not give; the officer looks at the first.
 WRONG = """
 from dataclasses import replace
-from broker.demo import play, story
+from broker.demo import play, scenes, story
+scenes.SETTLE_SECONDS = 1.0
 first = story.STORY[0]
 play.LOOK_AT = 1
 play.STORY = (first, replace(story.STORY[5], expected=first.expected))
