@@ -20,6 +20,8 @@ from broker.db import Database
 DATABASE = "BENCH_DATABASE"
 
 
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(1)"
+"""Two workers that make the table at once meet in PostgreSQL's catalogue, IF NOT EXISTS or not."""
 CREATE = "CREATE TABLE IF NOT EXISTS kept (id VARCHAR(36) PRIMARY KEY, body BYTEA NOT NULL)"
 
 
@@ -43,6 +45,7 @@ def bare_app(database: Database | None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if database is not None:
             async with database.writing() as connection:
+                await connection.exec_driver_sql(ONE_AT_A_TIME)
                 await connection.exec_driver_sql(CREATE)
         yield
         if database is not None:
