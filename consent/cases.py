@@ -30,7 +30,7 @@ class CaseResult:
 
 def check_file(path: Path, catalogue: Catalogue) -> list[CaseResult]:
     """Decide every case of a file by the catalogue of its day. Raises `UnreadableCase`."""
-    return [_check(case, catalogue) for case in read_cases(path)]
+    return [check_case(case, catalogue) for case in read_cases(path)]
 
 
 def run_check(
@@ -82,7 +82,8 @@ def deciding(answer: Decision) -> Finding:
     return next((found for found in answer.findings if found.outcome is Outcome.REMOVE), answer.findings[-1])
 
 
-def _check(case: CaseRecord, catalogue: Catalogue) -> CaseResult:
+def check_case(case: CaseRecord, catalogue: Catalogue) -> CaseResult:
+    """Decide one case by the catalogue of its day, and compare."""
     answer = decide(case.facts, catalogue, case.on)
     differences = tuple(_differences(case, answer))
     named = {norm for finding in answer.findings for norm in finding.norms}

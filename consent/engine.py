@@ -140,9 +140,8 @@ def _take(step: Step, case: Case, trail: Trail) -> Finding | None:
     verdict = step.ask(case)
     if step.gate == "G5":
         trail.grounds = verdict.norms
-    for fall_group in _grouped(verdict.falls):
-        trail.findings.append(_removal(step.gate, case, fall_group))
     if verdict.falls:
+        trail.findings += [_removal(step.gate, case, alike) for alike in _grouped(verdict.falls)]
         fallen = {fall.item.id for fall in verdict.falls}
         trail.fallen += [(step.gate, fall) for fall in verdict.falls]
         case.kept = tuple(item for item in case.kept if item.id not in fallen)

@@ -58,10 +58,10 @@ def _locked(case: Case, asked_marks: frozenset[OriginMark]) -> Verdict:
     falls: list[Fall] = []
     norms: list[str] = []
     recorded: list[str] = []
-    asked = False
-    for item in case.kept:
-        for mark in sorted(marks(case, item) & asked_marks, key=lambda mark: case.day.locks[mark].rank):
-            asked, lock = True, case.day.locks[mark]
+    locked = [(item, found) for item in case.kept if (found := marks(case, item) & asked_marks)]
+    for item, found in locked:
+        for mark in sorted(found, key=lambda mark: case.day.locks[mark].rank):
+            lock = case.day.locks[mark]
             key = opened(case, item, lock.code, mark)
             if key is None:
                 rests = objector(case, item) if mark is OriginMark.GUTACHTEN else None
@@ -70,6 +70,6 @@ def _locked(case: Case, asked_marks: frozenset[OriginMark]) -> Verdict:
             norms += key.norms
             if not BY_CONSENT.isdisjoint(key.conditions):
                 recorded += [consent.recorded_by for consent in case.covering(item) if consent.recorded_by]
-    if not asked:
+    if not locked:
         return NOT_ASKED
     return Verdict(falls=tuple(falls), norms=tuple(dict.fromkeys(norms)), rests_on=min(recorded, default=None))

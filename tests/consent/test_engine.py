@@ -261,3 +261,14 @@ def test_every_gate_decides_some_case(catalogue: Catalogue) -> None:
         if isinstance(answer := decide(case.facts, catalogue, case.on), Refusal)
     }
     assert {step.gate for step in STEPS} - deciding == {"G1"}
+
+
+def test_a_gate_that_had_nothing_to_ask_says_so(ask: Ask, catalogue: Catalogue) -> None:
+    """Its finding has the idle sentence and no norm; one that was asked has the other sentence and norms."""
+    found = {finding.gate: finding for finding in permitted(ask(facts(mode=Mode.UNAUFGEFORDERT))).findings}
+    gates = catalogue.as_of(DAY).gates
+    for gate in ("G4 a", "G4 b", "G4 c", "G4 d", "G4 e", "G4 EMPFANGEN", "G7", "G9"):
+        assert (found[gate].text, found[gate].norms) == (gates[gate].idle, ())
+    for gate in ("G0", "G2", "G3", "G8"):
+        assert found[gate].text.startswith(gates[gate].text.partition("{")[0])
+        assert found[gate].norms == gates[gate].norms
