@@ -272,3 +272,46 @@ def test_a_gate_that_had_nothing_to_ask_says_so(ask: Ask, catalogue: Catalogue) 
     for gate in ("G0", "G2", "G3", "G8"):
         assert found[gate].text.startswith(gates[gate].text.partition("{")[0])
         assert found[gate].norms == gates[gate].norms
+
+
+def test_entrusted_data_for_a_fachkraft_elsewhere_are_pseudonymised(ask: Ask) -> None:
+    """The duty goes with key Nr. 4 to another controller, where something entrusted passes, and with nothing else."""
+    said = Declarations(par65_key="Nr. 4", fachkraft="F")
+    child = facts(
+        "STAMMDATEN", "ANSCHRIFT", "KINDESWOHL", sender=party("JUGENDAMT_ASD"), recipient=party("JUGENDAMT_ASD")
+    )
+    child = replace(child, purpose=Purpose("KINDERSCHUTZ"), mode=Mode.UNAUFGEFORDERT, declarations=said)
+    open_ones = tuple(replace(item, marks=frozenset({OriginMark.SELBST})) for item in child.items)
+    for given, owed in (
+        (child, True),
+        (replace(child, declarations=replace(said, par65_key="Nr. 3")), False),
+        (replace(child, same_controller=True), False),
+        (replace(child, items=open_ones), False),
+    ):
+        assert ("PSEUDONYM" in permitted(ask(given)).duties) is owed
+
+
+def test_information_is_put_off_in_urgent_danger_to_a_child_alone(ask: Ask) -> None:
+    """The duty goes with the protection of a child that is urgent; urgency elsewhere brings nothing."""
+    child = facts("STAMMDATEN", "ANSCHRIFT", recipient=party("JUGENDAMT_ASD"), mode=Mode.UNAUFGEFORDERT)
+    child = replace(child, purpose=Purpose("KINDERSCHUTZ"))
+    for urgent in (True, False, None):
+        said = Declarations(gewichtige_anhaltspunkte=True, dringend=urgent)
+        assert ("INFO_AUFSCHUB" in permitted(ask(replace(child, declarations=said))).duties) is (urgent is True)
+        assert "INFO_AUFSCHUB" not in permitted(ask(facts(declarations=said))).duties
+
+
+def test_data_of_a_comparison_are_deleted(ask: Ask) -> None:
+    """The duty goes with the purposes that say so, and with no other."""
+    check = facts("STAMMDATEN", "ANSCHRIFT", recipient=party("WOHNGELDSTELLE"), mode=Mode.UNAUFGEFORDERT)
+    for purpose, owed in (("ABGLEICH_52A", True), ("DOPPELLEISTUNG", True), ("RECHTSKREISWECHSEL", False)):
+        assert ("LOESCHUNG" in permitted(ask(replace(check, purpose=Purpose(purpose)))).duties) is owed
+
+
+def test_a_first_collection_by_consent_rests_on_its_record(ask: Ask) -> None:
+    """The finding of G7 names the controller that recorded the consent, where one did."""
+    yes = consent("LEISTUNGSBEZUG", purpose="RECHTSKREISWECHSEL")
+    given = facts(first_collection=FirstCollection("EINWILLIGUNG"))
+    for recorded_by in (OTHER, None):
+        answer = permitted(ask(replace(given, consents=(replace(yes, recorded_by=recorded_by),))))
+        assert [finding.rests_on for finding in answer.findings if finding.gate == "G7"] == [recorded_by]

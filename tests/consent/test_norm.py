@@ -19,6 +19,8 @@ from consent.validity import Validity
         ("§ 71(2a) SGB X", "SGB X § 71 Abs. 2a"),
         ("Art. 6(1) a DSGVO", "DSGVO Art. 6 Abs. 1 Buchst. a"),
         ("§§ 102-114 SGB X", "SGB X §§ 102-114"),
+        ("§§ 102 ff. SGB X", "SGB X §§ 102 ff."),
+        ("§§ 102–105 SGB X", "SGB X §§ 102-105"),
         ("DSG NRW", "DSG NRW"),
         ("§ 62(3) Nr. 2 d SGB VIII", "SGB VIII § 62 Abs. 3 Nr. 2 Buchst. d"),
     ],
@@ -72,6 +74,29 @@ def test_a_norm_lies_in_a_wider_one() -> None:
     assert Norm.parse("§ 74(1) Nr. 2 SGB X").lies_in(Norm.parse("SGB X § 74"))
     assert not Norm.parse("§ 71 SGB X").lies_in(Norm.parse("SGB X § 71 Abs. 2a"))
     assert not Norm.parse("§ 71(2) SGB X").lies_in(Norm.parse("SGB X § 71 Abs. 2a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("§ 102 SGB X", True),
+        ("§ 104(1) SGB X", True),
+        ("§ 114 SGB X", True),
+        ("§§ 102-105 SGB X", True),
+        ("§§ 102 ff. SGB X", True),
+        ("§ 101 SGB X", False),
+        ("§ 115 SGB X", False),
+        ("§§ 101-105 SGB X", False),
+        ("§§ 110-115 SGB X", False),
+        ("§ 104a SGB X", False),
+        ("§ 104 SGB II", False),
+    ],
+)
+def test_a_norm_lies_in_a_range(text: str, inside: bool) -> None:
+    """Each paragraph of the range is one of it, the last one too; ``ff.`` begins in it."""
+    assert Norm.parse(text).lies_in(Norm.parse("SGB X §§ 102-114")) is inside
+    assert not Norm.parse("SGB X §§ 102-114").lies_in(Norm.parse("SGB X § 104"))
+    assert Norm.parse("SGB X § 120").lies_in(Norm.parse("SGB X §§ 102 ff."))
 
 
 def test_validity_is_inclusive_at_both_ends() -> None:

@@ -277,6 +277,16 @@ def test_a_near_match_of_any_scope_goes_to_a_human(ask: Ask) -> None:
     assert (answer.kind, answer.deciding.rests_on) == (RefusalKind.HUMAN, OTHER)
 
 
+def test_the_protection_of_a_child_waits_for_no_near_match(ask: Ask) -> None:
+    """What would not stop it if it were certain does not stop it by a near match."""
+    child = facts("STAMMDATEN", "ANSCHRIFT", "KINDESWOHL", recipient=party("JUGENDAMT_ASD"), mode=Mode.UNAUFGEFORDERT)
+    child = replace(child, purpose=Purpose("KINDERSCHUTZ"), declarations=Declarations(gewichtige_anhaltspunkte=True))
+    stop = Objection(DAY, ObjectionScope.ALLE, near=True, recorded_by=OTHER)
+    assert isinstance(ask(replace(child, objections=(stop,))), Permit)
+    other = replace(child, purpose=Purpose("ANTRAGSWEITERLEITUNG"), objections=(stop,))
+    assert refused(ask(other)).kind is RefusalKind.HUMAN
+
+
 def test_a_row_on_request_only_is_no_ground_otherwise(catalogue: Catalogue) -> None:
     """UNAUFGEFORDERT has no ground there; a request and a regular delivery have."""
     purposes = tuple(
