@@ -25,8 +25,11 @@ class Basis:
     by_statute: bool
     norms: tuple[str, ...]
     code: str = NO_GROUND
-    strict: bool = False
-    """Every item must be named, or the whole case stops (§ 68 SGB VIII)."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether every item must be named, or the whole case stops (§ 68 SGB VIII)."""
+        return self.code != NO_GROUND
 
     @property
     def par69(self) -> bool:
@@ -44,7 +47,7 @@ def basis(case: Case) -> Basis | None:
         return None if norms is None else Basis(by_statute=True, norms=norms)
     norms = _norms(case, ANY, BY_CONSENT)
     code = NO_GROUND if only is None else only.code
-    return None if norms is None else Basis(by_statute=False, norms=norms, code=code, strict=code != NO_GROUND)
+    return None if norms is None else Basis(by_statute=False, norms=norms, code=code)
 
 
 def ground(case: Case) -> Verdict:

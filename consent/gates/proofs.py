@@ -68,7 +68,7 @@ def _reminder_74(case: Case, norms: tuple[str, ...]) -> Stop | None:
         lack = "mahnung_am"
     elif said.mahnung_mit_hinweis is not True:
         lack = "mahnung_mit_hinweis"
-    elif said.frist_bis is None or not said.mahnung_am <= said.frist_bis < case.on:
+    elif said.frist_bis is None or not said.mahnung_am < said.frist_bis < case.on:
         lack = "frist_bis"
     else:
         return None

@@ -315,3 +315,12 @@ def test_a_first_collection_by_consent_rests_on_its_record(ask: Ask) -> None:
     for recorded_by in (OTHER, None):
         answer = permitted(ask(replace(given, consents=(replace(yes, recorded_by=recorded_by),))))
         assert [finding.rests_on for finding in answer.findings if finding.gate == "G7"] == [recorded_by]
+
+
+def test_what_is_necessary_rests_on_the_norms_of_its_row(ask: Ask, catalogue: Catalogue) -> None:
+    """The finding of G6 names them; inside one controller, where no row is asked, none."""
+    for given in (facts(), facts(recipient=party("JUGENDAMT_KITA"), purpose=Purpose("KITA_BEITRAG"))):
+        row = catalogue.as_of(DAY).routes[given.purpose, given.sender.unit, given.recipient.unit]
+        assert [found.norms for found in permitted(ask(given)).findings if found.gate == "G6"] == [row.norms]
+    inside = facts(recipient=party("JOBCENTER"), purpose=Purpose("INTERN_67C"), same_controller=True)
+    assert [found.norms for found in permitted(ask(inside)).findings if found.gate == "G6"] == [()]

@@ -153,6 +153,18 @@ def test_where_records_differ_about_insight_every_objection_counts(ask: Ask) -> 
     assert {key for key, falls in heard.items() if falls} == counts
 
 
+def test_where_the_age_is_unknown_anyone_s_objection_counts(ask: Ask) -> None:
+    """Nobody can say then who would be entitled to object."""
+    health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
+    given = facts(
+        items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health),
+        declarations=Declarations(hinweis_par76=date(2025, 1, 1)),
+        objections=(_against(GivenBy.EHEGATTE),),
+    )
+    for age, falls in ((None, True), (38, False)):
+        assert bool(fallen(ask(replace(given, persons=(PersonFacts("p1", age),))))) is falls
+
+
 def _against(by: GivenBy) -> Objection:
     return Objection(DAY, ObjectionScope.PAR76, by)
 
