@@ -44,7 +44,10 @@ class Fall:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A gate's answer: a stop, falling items, or a pass on `norms`; `asked` False = the gate had nothing to ask."""
+    """A gate's answer: a stop, falling items, or a pass; `asked` False = the gate had nothing to ask.
+
+    `norms` on which it was passed; none: those of the gate's row.
+    """
 
     asked: bool = True
     stop: Stop | None = None

@@ -37,7 +37,7 @@ def protected_address(case: Case) -> Verdict:
     if not asked:
         return NOT_ASKED
     falls = tuple(Fall(item, SHELTER) for item in asked if not opened(case, item, SHELTER, None))
-    return Verdict(falls=falls, norms=() if falls else case.day.gates["G4 d"].norms)
+    return Verdict(falls=falls)
 
 
 def own_secrecy(case: Case) -> Verdict:
@@ -50,7 +50,7 @@ def own_secrecy(case: Case) -> Verdict:
     if not asked:
         return NOT_ASKED
     falls = tuple(Fall(item, "PAR203") for item in asked if not opened(case, item, "PAR203", None))
-    return Verdict(falls=falls, norms=() if falls else case.day.gates["G4 e"].norms)
+    return Verdict(falls=falls)
 
 
 def _locked(case: Case, asked_marks: frozenset[OriginMark]) -> Verdict:

@@ -19,7 +19,7 @@ def received(case: Case) -> Verdict:
     if not asked:
         return NOT_ASKED
     falls = tuple(fall for item in asked if (fall := _received(case, item)) is not None)
-    return Verdict(falls=falls, norms=() if falls else case.day.gates["G4 EMPFANGEN"].norms)
+    return Verdict(falls=falls)
 
 
 def _received(case: Case, item: Item) -> Fall | None:

@@ -20,9 +20,8 @@ def success_of_help(case: Case) -> Verdict:
     if answer is None or (answer == "nein" and not fachkraft):
         lacks = "fachkraft" if answer else "par64_2_erfolg_gefaehrdet"
         return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing(lacks, SENDER)))
-    norms = case.day.gates["G4 c"].norms
     if answer == "nein":
-        return Verdict(norms=norms)
+        return Verdict()
     consents = _consents_of_all(case)
     if consents is None:
         return Verdict(stop=Stop("PAR64_2"))
@@ -31,7 +30,7 @@ def success_of_help(case: Case) -> Verdict:
         return Verdict(stop=Stop("PAR64_2", kind=RefusalKind.HUMAN, rests_on=recorded))
     for consent in consents:
         case.rely(consent)
-    return Verdict(norms=norms, rests_on=recorded)
+    return Verdict(rests_on=recorded)
 
 
 def _consents_of_all(case: Case) -> tuple[Consent, ...] | None:
