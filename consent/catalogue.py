@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -89,8 +90,16 @@ class Catalogue:
 
 
 def load_catalogue(folder: Path | None = None) -> Catalogue:
-    """Load the rows of a folder (default: the rules of this package). Raises `CatalogueError` with file and row."""
-    folder = folder or RULES
+    """Load the rows of a folder, or of this package, once a process. Raises `CatalogueError` with file and row."""
+    return _load(folder) if folder else _own()
+
+
+@cache
+def _own() -> Catalogue:
+    return _load(RULES)
+
+
+def _load(folder: Path) -> Catalogue:
     return read_catalogue({path.name: path.read_bytes() for path in sorted(folder.glob("*.toml"))})
 
 

@@ -35,7 +35,7 @@ class CatalogueDay:
     proofs: Mapping[str, tuple[rows.ProofRow, ...]]
     """What the grounds of a purpose ask for beside its rows, by purpose."""
     procedures: Mapping[tuple[Mode, rows.Regime], rows.ProcedureRow]
-    sent_marks: Mapping[tuple[UnitCode, DataCategory], frozenset[OriginMark]]
+    sent_marks: Mapping[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]]
     received_marks: Mapping[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]]
     """Default marks of an item, by its sender; and of a received one, by the unit it came from (None: unknown)."""
     locks: Mapping[OriginMark, rows.LockRow]
@@ -65,16 +65,6 @@ class CatalogueDay:
         **rest: Any,  # noqa: ANN401  the other tables, handed through by name
     ) -> CatalogueDay:
         """Index the rows of a day."""
-        marks = {
-            (unit, category.code): _marks(default_marks, unit, category, received=False)
-            for unit in units
-            for category in categories.values()
-        }
-        received = {
-            (unit, category.code): _marks(default_marks, unit, category, received=True)
-            for unit in (None, *units)
-            for category in categories.values()
-        }
         return cls(
             units=units,
             categories=categories,
@@ -83,8 +73,8 @@ class CatalogueDay:
             named_recipients=frozenset((row.purpose, row.recipient) for row in necessity),
             purposes_with_rows=frozenset(row.purpose for row in necessity)
             | {code for code, row in purposes.items() if row.nur_intern},
-            sent_marks=MappingProxyType(marks),
-            received_marks=MappingProxyType(received),
+            sent_marks=_all_marks(default_marks, units, categories, received=False),
+            received_marks=_all_marks(default_marks, (None, *units), categories, received=True),
             **rest,
         )
 
@@ -123,6 +113,23 @@ def _routes(
             for recipient in matching(row.recipient, units):
                 found[row.purpose, sender, recipient] = row
     return found
+
+
+def _all_marks(
+    table: tuple[rows.DefaultMarkRow, ...],
+    units: Iterable[UnitCode | None],
+    categories: Mapping[DataCategory, rows.CategoryRow],
+    *,
+    received: bool,
+) -> Mapping[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]]:
+    """Give the marks of each unit and category; units that no row names have the same."""
+    named = {row.sender for row in table}
+    found: dict[tuple[UnitCode | None, DataCategory], frozenset[OriginMark]] = {}
+    for code, category in categories.items():
+        common = _marks(table, None, category, received=received)
+        for unit in units:
+            found[unit, code] = _marks(table, unit, category, received=received) if unit in named else common
+    return MappingProxyType(found)
 
 
 def _marks(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from consent.norm import Norm, UnparsableNorm
@@ -30,7 +31,7 @@ class CatalogueError(Exception):
 
 def read_row(kind: type[R], table: Mapping[str, Any], where: str) -> R:
     """Make a row of `kind` from a TOML table. Raises `CatalogueError` for anything missing, unknown or ill-typed."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # every class is hashable, whatever its instances are
     rest = dict(table)
     values: dict[str, Any] = {"valid": _validity(rest, where), "where": where}
     for field in fields(kind):
@@ -47,6 +48,11 @@ def read_row(kind: type[R], table: Mapping[str, Any], where: str) -> R:
     if not values["source"].strip():
         raise CatalogueError(where, "„source“ ist leer; ohne Quelle kann niemand die Zeile prüfen")
     return kind(**values)
+
+
+@cache
+def _hints(kind: Hashable) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _validity(rest: dict[str, Any], where: str) -> Validity:

@@ -20,8 +20,10 @@ from broker.transport.kafka import KafkaTransport
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
 from tests.servers.kafka import free_port
 from tests.servers.topics import kafka_settings, make_topics
-from tests.world import eventually, rows
+from tests.world import eventually, on_postgresql, rows
 
+pytestmark = on_postgresql
+"""Several relays as processes are for several machines; leases on SQLite have tests of their own."""
 ROOT = Path(__file__).resolve().parents[2]
 TOPIC = topic_of("sozialamt-herten")
 CASES = 8

@@ -86,8 +86,9 @@ async def test_message_id_is_kept_until_its_head_time_is_refused(kreis: Kreis) -
     message = jobcenter.message(SOZIALAMT, created_at=ahead)
     assert (await jobcenter.post_xml("/v1/transfers", message)).status_code == 202
     statuses = []
-    for _ in range(settings.dedup_days + SPARE_DAYS + 2):
-        kreis.clock.move(days=1)
+    away = settings.dedup_days - 3  # long before the end a few looks will do
+    for days in (away // 2, away - away // 2, *([1] * (SPARE_DAYS + 5))):
+        kreis.clock.move(days=days)
         await clean_up(kreis.gateway)
         answer = await jobcenter.post_xml("/v1/transfers", message)
         statuses.append((answer.status_code, answer.headers.get("idempotent-replayed")))
