@@ -167,8 +167,8 @@ def _grouped(falls: tuple[Fall, ...]) -> Iterable[tuple[Fall, ...]]:
 
 
 def _norms(case: Case, gate: str, found: Fall | Stop) -> tuple[str, ...]:
-    """Norms of a finding: those of its code, or else of its gate, and those it brings itself."""
-    norms = case.day.codes[found.code, gate].norms or case.day.gates[gate].norms
+    """Norms of a finding: those of its code, those it brings itself, and those of what is missing."""
+    norms = case.day.codes[found.code, gate].norms
     lacking = [norm for lack in found.missing for norm in case.day.declarations[lack.field].norms]
     return tuple(dict.fromkeys((*norms, *found.norms, *lacking)))
 

@@ -45,6 +45,8 @@ def read_row(kind: type[R], table: Mapping[str, Any], where: str) -> R:
     if rest:
         raise CatalogueError(where, f"unbekannte Schlüssel: {', '.join(sorted(rest))}")
     values["norms"] = tuple(_norm(text, where) for text in values["norms"])
+    if not values["norms"]:
+        raise CatalogueError(where, "„norms“ ist leer; jede Zeile nennt die Norm, auf der sie beruht")
     if not values["source"].strip():
         raise CatalogueError(where, "„source“ ist leer; ohne Quelle kann niemand die Zeile prüfen")
     return kind(**values)

@@ -54,6 +54,7 @@ def added(name: str, text: str) -> Mapping[str, bytes]:
     [
         ("necessity.toml", ROUTE, ROUTE + 'farbe = "rot"\n', "unbekannte Schlüssel: farbe"),
         ("necessity.toml", 'norms = ["SGB X § 69 Abs. 1 Nr. 1 Alt. 3"]', 'norms = ["Paragraf 69"]', "keine Norm"),
+        ("necessity.toml", 'norms = ["SGB X § 69 Abs. 1 Nr. 1 Alt. 3"]', "norms = []", "norms"),
         ("necessity.toml", "checked_on = 2026-11-22\n", "", "checked_on"),
         ("necessity.toml", "checked_on = 2026-11-22\n", 'checked_on = "2026-11-22"\n', "checked_on"),
         ("necessity.toml", "checked_on = 2026-11-22\n", "checked_on = 2026-11-22T00:00:00\n", "checked_on"),
