@@ -326,3 +326,17 @@ def test_what_is_necessary_rests_on_the_norms_of_its_row(ask: Ask, catalogue: Ca
         assert [found.norms for found in permitted(ask(given)).findings if found.gate == "G6"] == [row.norms]
     inside = facts(recipient=party("JOBCENTER"), purpose=Purpose("INTERN_67C"), same_controller=True)
     assert [found.norms for found in permitted(ask(inside)).findings if found.gate == "G6"] == [()]
+
+
+def test_the_useful_remainder_is_asked_after_the_gates_that_remove() -> None:
+    """Reading C 17 names them; and only the late question for a task is not asked between two controllers."""
+    after = ["G4 a", "G4 b", "G4 d", "G4 e", "G4 EMPFANGEN", "G5", "G6", "G9"]
+    assert [step.gate for step in STEPS if step.remainder] == after
+    assert [(step.gate, step.inside) for step in STEPS if not step.outside] == [("G3", True)]
+
+
+def test_nothing_is_asked_once_nothing_useful_is_left(ask: Ask) -> None:
+    """The finding after which the remainder was of no use is the last one."""
+    lock = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.ANVERTRAUT_65}))
+    answer = refused(ask(facts(items=(*items("STAMMDATEN"), lock))))
+    assert [finding.gate for finding in answer.findings if finding.gate.startswith("G4")] == ["G4 a", "G4 a"]
