@@ -90,7 +90,7 @@ class Circumstances:
     default_months: int
     health_form: bool
     """Whether consent to health data needs writing on that day (§ 67b Abs. 2 Satz 2 SGB X, since 2019-11-26)."""
-    one_parent_for_e: bool = False
+    one_parent_for_e: bool
 
 
 PAUSCHAL = "EINWILLIGUNG_PAUSCHAL"

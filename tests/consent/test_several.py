@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from consent.catalogue import Catalogue, assemble
-from consent.consents import GivenBy
+from consent.consents import ConsentForm, GivenBy
 from consent.decision import Decision, Missing, Outcome, Permit, Refusal, RefusalKind
 from consent.engine import decide
 from consent.facts import FirstCollection, Objection, ObjectionScope, PersonFacts
@@ -49,6 +49,25 @@ def test_a_faulty_consent_of_one_person_takes_their_items(ask: Ask) -> None:
     second = consent("KONTAKT", id="c2", person="p2", voluntary=False)
     answer = ask(management(items=both, consents=(consent("STAMMDATEN", "KONTAKT"), second)))
     assert fallen(answer) == {("p2-KONTAKT", "EINWILLIGUNG_UNFREIWILLIG")}
+
+
+def test_each_record_has_a_finding_of_its_own(ask: Ask) -> None:
+    """Items that fall for the same reason, but on the records of two controllers, are two findings."""
+    both = items("STAMMDATEN", "LEISTUNGSBEZUG", "KONTAKT") + items("KONTAKT", person="p2")
+    faulty = consent("KONTAKT", purpose="RECHTSKREISWECHSEL", voluntary=False)
+    given = facts(
+        items=both,
+        consents=(replace(faulty, recorded_by="a:JOBCENTER"), replace(faulty, id="c2", person="p2", recorded_by=OTHER)),
+    )
+    found = [(f.items, f.rests_on) for f in ask(given).findings if f.outcome is Outcome.REMOVE]
+    assert found == [(("p1-KONTAKT",), "a:JOBCENTER"), (("p2-KONTAKT",), OTHER)]
+
+
+def test_what_a_record_does_not_say_is_not_so(ask: Ask) -> None:
+    """A consent by word of mouth counts as documented, and a slider as moved, only where the record says it."""
+    spoken = consent("KONTAKT", form=ConsentForm.MUENDLICH)
+    assert refused(ask(management("KONTAKT", consents=(spoken,)))).code == "EINWILLIGUNG_FORM"
+    assert isinstance(ask(management("KONTAKT", consents=(replace(spoken, documented=True),))), Permit)
 
 
 def test_where_nobody_s_consent_holds_the_case_is_stopped(ask: Ask) -> None:
