@@ -26,7 +26,7 @@ from broker.outbox.relay import Relay
 from broker.start import open_gateway
 from broker.transfers import service
 from broker.transfers.preconditions import admit
-from broker.transport.base import Consumed, Record, Subscription
+from broker.transport.base import Consumed, Record
 from schemas.identifiers import Instance
 from schemas.xml import validate, warm_up
 
@@ -34,7 +34,7 @@ RELAY, INTAKE, SEAL, DELIVER = "relay: claim, publish, note", "intake", "seal", 
 
 
 class Nowhere:
-    """A transport and its outlets at once: keeps what was published until it is asked for."""
+    """Outlets, and each of them, at once: keeps what was published until it is asked for."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -46,14 +46,6 @@ class Nowhere:
     async def publish(self, records: Sequence[Record]) -> None:
         """Keep the records."""
         self.records += records
-
-    def subscribe(self, topics: Sequence[str], group: str) -> Subscription:
-        """Nobody reads it so."""
-        raise NotImplementedError(topics, group)
-
-    async def keep_house(self) -> int:
-        """Forget nothing."""
-        return 0
 
     async def close(self) -> None:
         """Close nothing."""

@@ -23,7 +23,7 @@ from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.outbox.leases import Fences, give_back, renew, still_held
 from broker.outbox.repository import BATCH, Claimed, anything_waits, claim, forget
-from broker.transport.base import Fault, Outlet, Pinged, Transport, TransportUnavailable
+from broker.transport.base import Fault, Outlet, Outlets, Pinged, TransportUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ CUT_OFF = (Fault.AWAY, Fault.LOGIN)
 class Relay:
     """One relay: the partitions that it holds, and their outlets."""
 
-    def __init__(self, gateway: Gateway, transport: Transport, name: str) -> None:
+    def __init__(self, gateway: Gateway, transport: Outlets, name: str) -> None:
         """Hold nothing yet."""
         self._gateway = gateway
         self._transport = transport
@@ -205,7 +205,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def publish_due(gateway: Gateway, transport: Transport, relay: str) -> int:
+async def publish_due(gateway: Gateway, transport: Outlets, relay: str) -> int:
     """Be a relay for one turn: take what nobody holds, publish what waits, give back; return how many went out.
 
     Raises `TransportUnavailable`; then the leases stay as if the relay had died.
@@ -217,7 +217,7 @@ async def publish_due(gateway: Gateway, transport: Transport, relay: str) -> int
     return count
 
 
-async def run(gateway: Gateway, transport: Transport) -> None:
+async def run(gateway: Gateway, transport: Outlets) -> None:
     """Relay until told to halt, or cancelled. Faults of transport and database are waited out."""
     relay = Relay(gateway, transport, new_id())
     keeping = asyncio.create_task(_keep_leases(gateway, relay))

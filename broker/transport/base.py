@@ -115,14 +115,18 @@ class Subscription(Protocol):
         """Leave the group."""
 
 
-class Transport(Protocol):
-    """Where records go."""
+class Outlets(Protocol):
+    """Where records go: all that a relay needs of a transport."""
 
     async def outlet(self, partition: int) -> Outlet:
         """Open a partition of the outbox; whoever opened it before publishes nothing more.
 
         Raises `TransportUnavailable`.
         """
+
+
+class Transport(Outlets, Protocol):
+    """Where records go, and come from."""
 
     def subscribe(self, topics: Sequence[str], group: str) -> Subscription:
         """Return a reader of these topics in a group."""

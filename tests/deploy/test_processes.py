@@ -31,10 +31,10 @@ from broker.clock import system_clock
 from broker.config import Settings
 from broker.privileges import DbRole
 from broker.start import open_gateway
-from schemas.compose import compose_quittung, compose_uebermittlung
+from schemas.compose import compose_quittung
 from tests.deploy.test_deploy import COMPOSE, DOCKERFILE, ONCE, ours
-from tests.flow.test_roles import free_port, headers
-from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
+from tests.flow.test_roles import free_port, headers, permitted
+from tests.flow.world import JOBCENTER, SOZIALAMT
 from tests.house.source import ROOT
 from tests.servers.guarded import Guarded, guarded_postgres
 from tests.servers.topics import kafka_settings
@@ -179,14 +179,7 @@ async def test_every_process_of_compose_does_its_work_under_its_login(stack: Sta
     """A transfer goes its way, is answered, sealed and read by an officer; no role meets a refusal."""
     known = await clients(stack)
     message_id = str(uuid4())
-    message = compose_uebermittlung(
-        message_id=message_id,
-        sender=JOBCENTER,
-        recipient=SOZIALAMT,
-        purpose="RECHTSKREISWECHSEL",
-        blocks=CORE,
-        created_at=system_clock(),
-    )
+    message = permitted(message_id)
     async with all_running(stack), httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE) as http:
         jobcenter, sozialamt, officer = [await headers(http, client) for client in known.values()]
         sent = await http.post("/v1/transfers", content=message, headers=jobcenter | XML)

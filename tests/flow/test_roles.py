@@ -70,6 +70,18 @@ async def headers(http: httpx.AsyncClient, client: NewClient) -> dict[str, str]:
     return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
 
+def permitted(message_id: str) -> bytes:
+    """Compose a message that the law lets pass, from the Jobcenter to the Sozialamt, of this moment."""
+    return compose_uebermittlung(
+        message_id=message_id,
+        sender=JOBCENTER,
+        recipient=SOZIALAMT,
+        purpose="RECHTSKREISWECHSEL",
+        blocks=CORE,
+        created_at=system_clock(),
+    )
+
+
 async def ready(http: httpx.AsyncClient) -> None:
     """Wait until the service answers."""
     async with asyncio.timeout(PATIENCE):
@@ -87,14 +99,7 @@ async def test_three_processes_carry_a_transfer(data_dir: Path, clients: dict[st
     """serve, relay and deliver, each a process, take a transfer from one office to the other and back its quittung."""
     port = free_port()
     message_id = str(uuid4())
-    message = compose_uebermittlung(
-        message_id=message_id,
-        sender=JOBCENTER,
-        recipient=SOZIALAMT,
-        purpose="RECHTSKREISWECHSEL",
-        blocks=CORE,
-        created_at=system_clock(),
-    )
+    message = permitted(message_id)
     xml = {"content-type": "application/xml"}
     with ExitStack() as stack:
         for words in (("serve", "--no-roles"), ("relay",), ("deliver",)):

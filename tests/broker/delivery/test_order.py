@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from adapters.base import Delivery
 from broker.db import Database
-from broker.delivery import repository
-from broker.delivery.handover import take
+from broker.delivery import handover, repository
+from broker.delivery.handover import Released, take
 from broker.delivery.repository import Queue, Taker, Way
 from broker.delivery.worker import adapters_of, deliver_once
 from broker.gateway import Gateway
@@ -183,3 +185,28 @@ async def test_what_was_not_begun_when_the_process_ends_is_anybodys_at_once(
         (second, 2, 1),
         (third, 2, 1),
     ]
+
+
+async def test_what_is_leased_is_given_though_the_database_goes_away(
+    kreis: Kreis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken one by one after a fault, those that are leased are handed over although a later one meets no database."""
+    (first,), (second,), (third,) = (await waiting(kreis, SOZIALAMT, cases=3, each=1)).values()
+    together, away = handover._take_together, {third}
+
+    async def faulty(gateway: Gateway, taker: Taker, queue: Queue, ids: Sequence[str]) -> list[Released] | None:
+        if len(ids) > 1:
+            raise KeyError
+        if away.intersection(ids):
+            raise OperationalError(None, None, OSError())
+        return await together(gateway, taker, queue, ids)
+
+    monkeypatch.setattr(handover, "_take_together", faulty)
+    taker, queue = Taker(SOZIALAMT, "", Way.PULL, holder=str(uuid4())), Queue(recipient=SOZIALAMT)
+    taken = await take(kreis.gateway, taker, queue, most=8)
+    with pytest.raises(OperationalError):
+        await take(kreis.gateway, taker, queue, most=8)
+    away.clear()
+    later = await take(kreis.gateway, taker, queue, most=8)
+
+    assert [[one.transfer.id for one in some or ()] for some in (taken, later)] == [[first, second], [third]]
