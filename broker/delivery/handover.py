@@ -15,7 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.crypto import SealBroken, unseal, unwrap
-from broker.delivery.repository import Queue, Taker, Waiting, Way, claim, forget_sealed, lay_aside, lease, next_ids
+from broker.delivery.repository import (
+    FAULT,
+    Queue,
+    Taker,
+    Waiting,
+    Way,
+    claim,
+    forget_sealed,
+    lay_aside,
+    lease,
+    next_ids,
+)
 from broker.directory.repository import branches_towards
 from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
@@ -26,7 +37,6 @@ from broker.transfers.again import Remembered, Verdict, decide_again, remember
 log = logging.getLogger(__name__)
 
 SEAL_BROKEN = "seal-broken"
-FAULT = "internal-fault"
 NEVER_ENDED = "never-ended"
 """Whoever brought it died each time, so that no attempt had an end."""
 LAID_ASIDE = timedelta(hours=1)

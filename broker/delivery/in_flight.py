@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import exists, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.db import one_at_a_time
 from broker.delivery.notices import NoticeKind, notify
-from broker.delivery.repository import forget_sealed
+from broker.delivery.repository import FAULT, forget_sealed
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.lifecycle.models import Transfer, TransferEvent, TransferLookup
@@ -19,7 +22,9 @@ from broker.lifecycle.progress import Moved, advance, event_row
 from broker.lifecycle.states import CAN_BE_STOPPED, State, sources
 from broker.subjects.events import SubjectEvent
 from broker.subjects.pseudonym import short
-from broker.transfers.again import decide_again, remember
+from broker.transfers.again import Verdict, decide_again, remember, undecidable
+
+log = logging.getLogger(__name__)
 
 ACTOR = "broker:delivery"
 HANDED_OVER = (State.HANDING_OVER, State.DELIVERED, State.ACKNOWLEDGED, State.PROCESSED)
@@ -36,6 +41,9 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
 
     The transfers are locked, in the order of their ids, before anything is decided: a hand-over that runs commits
     first and is seen here, one that comes later waits and then decides by what this event has recorded.
+
+    A transfer of which nothing can be decided any more (a fault of ours) counts as one that may not pass: the event is
+    recorded and answered all the same, and the sender, who is told why, may send again.
     """
     keys = [short(key) for key in (event.pseudonym, *event.near, event.case_key) if key]
     concerned = select(TransferLookup.transfer_id).where(TransferLookup.key.in_(keys))
@@ -52,8 +60,7 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
     )
     ended = []
     rows = (await connection.execute(query)).all()
-    remembered = await remember(connection, [row.id for row in rows])
-    verdicts = await decide_again(connection, gateway, remembered, "event")
+    verdicts = await _verdicts(connection, gateway, [row.id for row in rows])
     for row, verdict in zip(rows, verdicts, strict=True):
         if verdict.still_permitted:
             continue
@@ -67,6 +74,23 @@ async def look_again(connection: AsyncConnection, gateway: Gateway, event: Subje
         if state in HANDED_OVER or (state is State.DEAD and await _was_handed_over(connection, row.id)):
             await notify(connection, gateway, NoticeKind.WIDERRUF, row.id, row.sender, row.recipient)
     return ended
+
+
+async def _verdicts(connection: AsyncConnection, gateway: Gateway, transfer_ids: Sequence[str]) -> list[Verdict]:
+    """Decide again about transfers, each by itself where that fails together; what is undecidable may not pass."""
+    try:
+        return await decide_again(connection, gateway, await remember(connection, transfer_ids), "event")
+    except SQLAlchemyError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever one transfer meets, the person's event must be recorded
+        if len(transfer_ids) == 1:
+            return [_undecidable(transfer_ids[0], exc)]
+    return [verdict for one in transfer_ids for verdict in await _verdicts(connection, gateway, [one])]
+
+
+def _undecidable(transfer_id: str, exc: Exception) -> Verdict:
+    log.error("cannot be decided again", extra={"transfer": transfer_id, "reason": FAULT, "error": type(exc).__name__})
+    return undecidable(transfer_id, FAULT)
 
 
 async def recall(connection: AsyncConnection, gateway: Gateway, transfer_id: str, sender: str) -> str | None:

@@ -22,6 +22,8 @@ HOLDS_ITS_CASE = [state.value for state in BEFORE_HANDOVER]
 CAN_BE_HANDED_OVER = [State.PUBLISHED.value, State.HANDING_OVER.value]
 #: It waits behind nothing but its like, and is taken first.
 OVERTAKES = "KINDERSCHUTZ"
+FAULT = "internal-fault"
+"""The reason of what failed in a way that nobody foresaw."""
 
 
 class Way(StrEnum):

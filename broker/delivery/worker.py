@@ -16,11 +16,11 @@ from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittu
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
 from broker import metrics
-from broker.delivery.handover import FAULT, Released, take
+from broker.delivery.handover import Released, take
 from broker.delivery.in_flight import expire_due
 from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import accept_quittung
-from broker.delivery.repository import Queue, Taker, Way, hold, keep_leases, let_go, note_failure
+from broker.delivery.repository import FAULT, Queue, Taker, Way, hold, keep_leases, let_go, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
 from broker.gateway import ClockOff, Gateway

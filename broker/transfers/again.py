@@ -34,6 +34,7 @@ class Verdict:
     still_permitted: bool
     """Everything that was sealed may still pass."""
     decision_id: str
+    """Empty where none could be taken."""
     code: str | None
     rests_on: str | None
     """The controller on whose record a refusal rests."""
@@ -41,6 +42,11 @@ class Verdict:
     def shown_code(self, viewer: str) -> str | None:
         """Return the code as this side may see it."""
         return self.code if self.rests_on in (None, viewer) else NEUTRAL_CODE
+
+
+def undecidable(transfer_id: str, code: str) -> Verdict:
+    """Return the verdict on a transfer about which nothing can be decided any more: it may not pass."""
+    return Verdict(transfer_id, still_permitted=False, decision_id="", code=code, rests_on=None)
 
 
 @dataclass(frozen=True, slots=True)

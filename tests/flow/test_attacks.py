@@ -21,7 +21,8 @@ from broker.app import running
 from broker.auth.models import Client
 from broker.body_limit import LARGEST_OTHER
 from broker.delivery import intake
-from broker.delivery.handover import FAULT, LAID_ASIDE
+from broker.delivery.handover import LAID_ASIDE
+from broker.delivery.repository import FAULT
 from broker.delivery.worker import adapters_of, deliver_once
 from broker.directory.service import load
 from schemas.compose import BlockSpec, PersonSpec
