@@ -20,7 +20,6 @@ from broker.auth.dependencies import caller
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
-from broker.db import insert_ignore
 from broker.delivery import intake, worker
 from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
@@ -30,6 +29,7 @@ from broker.health import Readiness, checks_of, sealing_check
 from broker.health import router as health_router
 from broker.language import router as language_router
 from broker.large_xml import LargeMessages
+from broker.law.repository import keep
 from broker.observed import Observed
 from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
@@ -41,7 +41,6 @@ from broker.subjects.events import SubjectEvent
 from broker.transfers.api import direct as submitting
 from broker.transfers.api import router as transfers_router
 from broker.transfers.batcher import Batcher, content_bytes
-from broker.transfers.models import CatalogueBytes
 from broker.transfers.service import submit_batch
 from broker.transport.base import Transport, TransportUnavailable
 
@@ -111,13 +110,9 @@ async def _subject_changed(gateway: Gateway, connection: AsyncConnection, event:
 
 async def keep_catalogue(gateway: Gateway) -> None:
     """Keep the law in force under its fingerprint, so that every decision can be taken again on it."""
-    row = {
-        "fingerprint": gateway.catalogue.fingerprint,
-        "content": gateway.catalogue.source_bytes,
-        "first_used": gateway.clock(),
-    }
+    law = gateway.catalogue
     async with gateway.db.writing() as connection:
-        await insert_ignore(connection, CatalogueBytes, [row])
+        await keep(connection, law.fingerprint, law.source_bytes, gateway.clock())
 
 
 def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[None]]:

@@ -131,7 +131,8 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         **_each((*_DECLARED, "decisions", "notices", "submissions"), "SELECT, INSERT"),
         **_each(("transfer_events", "transfer_lookup", "transfer_subjects"), "SELECT, INSERT"),
         "assertion_jtis": "SELECT, INSERT, DELETE",
-        "catalogues": "INSERT",
+        "catalogue_days": "SELECT",
+        "catalogues": "SELECT, INSERT",
         "deliveries": "SELECT (transfer_id), UPDATE (sealed)",
         "ersuchen_contents": "SELECT (ersuchen_id), INSERT, DELETE",
         "outbox": "SELECT (id), INSERT",
@@ -142,6 +143,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
     DbRole.DELIVERY: {
         **_WORKS,
         **_each((*_DIRECTORY, *_DECLARED, "case_releases", "encryption_keys", "transfer_subjects"), "SELECT"),
+        **_each(("catalogue_days", "catalogues"), "SELECT"),
         **_each(("decisions", "quittungen", "transfer_events"), "SELECT, INSERT"),
         **_each(("deliveries", "embedded_positions", "notices", "subject_state"), "SELECT, INSERT, UPDATE"),
         "embedded_records": "SELECT, DELETE",
@@ -155,6 +157,8 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         **_each((*_DIRECTORY, "clients", "client_keys", "encryption_keys"), "SELECT, INSERT, UPDATE"),
         **_each(("audit_entries", "audit_side", "transfer_events"), "SELECT, INSERT"),
         "case_releases": "SELECT, INSERT, DELETE",
+        **_each(("catalogue_days", "catalogues"), "SELECT, INSERT"),
+        "decisions": "SELECT (id, recipient, sender, facts, detail)",
         "deliveries": (
             "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id), "
             "UPDATE (attempts_before, last_error, leased_until, sealed, way)"

@@ -9,6 +9,7 @@ from broker.consents import models as _consents
 from broker.db import Base
 from broker.delivery import models as _delivery
 from broker.directory import models as _directory
+from broker.law import models as _law
 from broker.lifecycle import models as _lifecycle
 from broker.outbox import models as _outbox
 from broker.requests import models as _requests
@@ -23,6 +24,7 @@ PARTS = (
     _consents,
     _delivery,
     _directory,
+    _law,
     _lifecycle,
     _outbox,
     _requests,

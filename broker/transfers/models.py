@@ -1,4 +1,4 @@
-"""Tables of what was submitted and decided: the first answer to each message id, the decision, the law as it was."""
+"""Tables of what was submitted and decided: the first answer to each message id, the decision on it."""
 
 from __future__ import annotations
 
@@ -45,13 +45,3 @@ class DecisionRow(Base):
     detail: Mapped[dict[str, Any]]
     """Kept, removed, grounds, consents, duties, findings, switches, numbers of `subject_state`."""
     facts: Mapped[dict[str, Any]]
-
-
-class CatalogueBytes(Base):
-    """The law as it was, under its fingerprint."""
-
-    __tablename__ = "catalogues"
-
-    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
-    content: Mapped[bytes]
-    first_used: Mapped[datetime]

@@ -80,7 +80,7 @@ OWN = {
 }
 #: They do not grow with the traffic.
 SMALL = {
-    "agencies", "agency_channels", "audit_sealer", "branches", "catalogues", "client_keys", "clients",
+    "agencies", "agency_channels", "audit_sealer", "branches", "catalogue_days", "catalogues", "client_keys", "clients",
     "embedded_positions", "embedded_records", "encryption_keys", "erasure_horizons", "instances", "outbox_leases",
     "outbox_relays",
 }  # fmt: skip

@@ -10,17 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from broker.audit.sequencer import Sealer
+from broker.law.repository import set_day
 from broker.migrations import SCRIPTS
 from broker.tables import METADATA
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
-from tests.world import on_sqlite
+from tests.world import START, on_sqlite
 
-#: The migrations that make tables append-only.
-MIGRATIONS: list[dict[str, Any]] = [
-    runpy.run_path(str(SCRIPTS / "versions" / name)) for name in ("0006_append_only.py", "0007_sealing.py")
-]
-FIXED: tuple[str, ...] = tuple(table for migration in MIGRATIONS for table in migration["FIXED"])
-ERASABLE: tuple[str, ...] = MIGRATIONS[0]["ERASABLE"]
+#: The migrations, in their order; some make tables append-only, and name them.
+MIGRATIONS: list[dict[str, Any]] = [runpy.run_path(str(path)) for path in sorted((SCRIPTS / "versions").glob("*.py"))]
+FIXED: tuple[str, ...] = tuple(table for migration in MIGRATIONS for table in migration.get("FIXED", ()))
+ERASABLE: tuple[str, ...] = tuple(table for migration in MIGRATIONS for table in migration.get("ERASABLE", ()))
 
 #: Tables whose rows may change, each for a reason: state, work in progress, ciphertext, the directory as it is.
 MAY_CHANGE = {
@@ -73,6 +72,8 @@ async def fill(kreis: Kreis) -> None:
     [item] = await sozialamt.inbox()
     await sozialamt.answer(item)
     await Sealer(kreis.gateway, "test").seal()
+    async with kreis.gateway.db.writing() as connection:
+        await set_day(connection, START.date(), kreis.gateway.catalogue.fingerprint, START)
 
 
 async def refused(kreis: Kreis, statement: str) -> bool:

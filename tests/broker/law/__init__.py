@@ -1,0 +1,1 @@
+"""Tests of the law's catalogues at the gateway."""
