@@ -20,10 +20,10 @@ from bench.messages import SENDER
 from broker.audit import log
 from broker.auth import dependencies
 from broker.auth.caller import Caller, Role
+from broker.batcher import Batcher
 from broker.cli import roles
 from broker.db import Database
 from broker.transfers import api, gather, record, service
-from broker.transfers.batcher import Batcher
 from broker.transfers.submission import Answer, Submitted
 from consent.decision import Decision
 from consent.facts import TransferFacts
@@ -139,7 +139,7 @@ def everything() -> None:
             payload.append(gate.validate(content))
         return payload[0]
 
-    async def at_once(_: Batcher, submitted: Submitted) -> Answer:
+    async def at_once(_: Batcher[Submitted, Answer], submitted: Submitted) -> Answer:
         return Answer(202, {"transfer_id": submitted.transfer_id, "state": "accepted"})
 
     async def sealed(*_: object, **__: object) -> None:

@@ -17,12 +17,14 @@ from broker import metrics, problems
 from broker.audit import sequencer
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
+from broker.batcher import Batcher
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
-from broker.delivery import intake, worker
+from broker.delivery import intake, quittung, worker
 from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
+from broker.delivery.quittung import accept_batch
 from broker.directory.api import agencies_router
 from broker.gateway import Gateway
 from broker.health import Readiness, checks_of, sealing_check
@@ -40,8 +42,8 @@ from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
 from broker.transfers.api import direct as submitting
 from broker.transfers.api import router as transfers_router
-from broker.transfers.batcher import Batcher, content_bytes
 from broker.transfers.service import submit_batch
+from broker.transfers.submission import content_bytes
 from broker.transport.base import Transport, TransportUnavailable
 
 HOUSEKEEPING_SECONDS = 30.0
@@ -66,6 +68,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         async with running(embedded_roles(roles_gateway, transport) if roles else [], gateway):
             yield
             await app.state.batcher.drain()
+            await app.state.quittungen.drain()
             await app.state.large.close()
 
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
@@ -74,6 +77,12 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app.state.readiness = Readiness([*checks_of(gateway), sealing_check(gateway, warns=True)])
     app.state.batcher = Batcher(
         partial(submit_batch, gateway), gateway.settings.batch_size, gateway.settings.waiting_bytes, content_bytes
+    )
+    app.state.quittungen = Batcher(
+        partial(accept_batch, gateway.acting(DbRole.DELIVERY)),
+        gateway.settings.batch_size,
+        gateway.settings.waiting_bytes,
+        quittung.content_bytes,
     )
     app.state.large = LargeMessages(gateway.settings.xml_seconds)
     app.state.subject_changed = partial(_subject_changed, gateway)

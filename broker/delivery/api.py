@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
+from broker.batcher import Batcher
 from broker.clock import timestamp
 from broker.delivery import inbox, notices
 from broker.delivery.handover import Released
 from broker.delivery.in_flight import recall
 from broker.delivery.key_release import release_key
-from broker.delivery.quittung import accept_quittung, quittungen_of
+from broker.delivery.quittung import Accepted, Brought, quittungen_of
 from broker.errors import invalid
 from broker.gateway import Gateway, gateway
 from broker.pages import cursor_value
@@ -165,15 +166,15 @@ def _item(released: Released) -> InboxItem:
     summary="Eine Übermittlung quittieren; danach ist ihr Inhalt hier nicht mehr lesbar",
     openapi_extra={"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}},
 )
-async def post_quittung(transfer_id: str, request: Request, shared: Shared, who: Who) -> QuittungAnswer:
+async def post_quittung(transfer_id: str, request: Request, who: Who) -> QuittungAnswer:
     """Answer a transfer with a ``quittung``; from then on its content can be read by nobody here."""
     instance = Instance.parse(who.as_instance())
     quittung = validate_quittung(await read_xml(request))
     if quittung.transfer_id != transfer_id or str(quittung.sender) != str(instance):
         text = "Die Quittung nennt eine andere Übermittlung oder einen anderen Absender als dieser Aufruf."
         raise invalid("uebermittlungId, absender", text)
-    async with shared.db.acting(DbRole.DELIVERY).writing() as connection:
-        done = await accept_quittung(connection, shared, quittung, instance.agency, who.client_id)
+    batcher: Batcher[Brought, Accepted] = request.app.state.quittungen
+    done = await batcher.submit(Brought(quittung, instance.agency, who.client_id))
     return QuittungAnswer(transfer_id=done.transfer_id, state=done.state.value, repeated=done.repeated)
 
 

@@ -19,7 +19,7 @@ from broker import metrics
 from broker.delivery.handover import Released, take
 from broker.delivery.in_flight import expire_due
 from broker.delivery.pauses import pause_after
-from broker.delivery.quittung import accept_quittung
+from broker.delivery.quittung import Brought, accept_quittung
 from broker.delivery.repository import FAULT, Queue, Taker, Way, hold, keep_leases, let_go, note_failure
 from broker.directory.repository import channels
 from broker.errors import ProblemError
@@ -201,7 +201,7 @@ async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) ->
         if quittung.sender.unit not in received.units:
             return "wrong-unit"
         async with gateway.db.writing() as connection:
-            await accept_quittung(connection, gateway, quittung, agency, "")
+            await accept_quittung(connection, gateway, Brought(quittung, agency))
     except SchemasError:
         return "schema-violation"
     except ProblemError as exc:

@@ -44,6 +44,15 @@ SELECT m.id, m.sender, m.recipient, m.was, e.transfer_id IS NOT NULL AS key_ende
 FROM moved m LEFT JOIN ended e ON e.transfer_id = m.id ORDER BY m.id"""  # noqa: S608 - no value in it
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Who moves a transfer, and why."""
+
+    transfer_id: str
+    actor: str
+    reason: str | None = None
+
+
 async def advance(
     connection: AsyncConnection,
     transfer_ids: Sequence[str],
@@ -52,22 +61,28 @@ async def advance(
     actor: str,
     reason: str | None = None,
 ) -> list[Moved]:
-    """Move those transfers that may enter `target` by the table; the others stay as they are. Return the moved.
+    """Move those transfers that may enter `target` by the table; the others stay as they are. Return the moved."""
+    return await advance_each(connection, [Step(one, actor, reason) for one in transfer_ids], target, at)
+
+
+async def advance_each(connection: AsyncConnection, steps: Sequence[Step], target: State, at: datetime) -> list[Moved]:
+    """Move transfers as `advance` does, each by its own actor.
 
     Two statements on PostgreSQL, however many there are: one moves, one writes history and evidence.
     """
-    if not transfer_ids:
+    if not steps:
         return []
+    of = {step.transfer_id: step for step in steps}
     from_states = sorted(state.value for state in sources(target))
     move = _move_on_sqlite if is_sqlite(connection) else _move
-    found = await move(connection, list(transfer_ids), from_states, target, at)
+    found = await move(connection, list(of), from_states, target, at)
     if not found:
         return []
     moved = [one for one, _ in found]
     metrics.entered(target.value, len(moved))
-    events = [_evidence(one, target, actor, reason) for one in moved]
-    events += [_key_deleted(one, actor) for one, key_ended in found if key_ended]
-    history = [event_row(one, target, at, reason) for one in moved]
+    events = [_evidence(one, target, of[one.transfer_id]) for one in moved]
+    events += [_key_deleted(one, of[one.transfer_id].actor) for one, key_ended in found if key_ended]
+    history = [event_row(one, target, at, of[one.transfer_id].reason) for one in moved]
     await insert_all(connection, (TransferEvent, history), *rows_of([entry_of(event, at) for event in events]))
     return moved
 
@@ -112,9 +127,9 @@ def event_row(moved: Moved, target: State, at: datetime, reason: str | None) -> 
     }
 
 
-def _evidence(moved: Moved, target: State, actor: str, reason: str | None) -> AuditEvent:
-    data = {"from": moved.was.value, "to": target.value} | ({"reason": reason} if reason else {})
-    return AuditEvent("transfer.state", actor, moved.sender, moved.recipient, moved.transfer_id, data)
+def _evidence(moved: Moved, target: State, step: Step) -> AuditEvent:
+    data = {"from": moved.was.value, "to": target.value} | ({"reason": step.reason} if step.reason else {})
+    return AuditEvent("transfer.state", step.actor, moved.sender, moved.recipient, moved.transfer_id, data)
 
 
 def _key_deleted(moved: Moved, actor: str) -> AuditEvent:

@@ -21,7 +21,7 @@ from broker.ids import new_id
 from broker.lifecycle.models import Transfer
 from broker.outbox.leases import partition_of
 from broker.outbox.models import OutboxRow
-from broker.telemetry import CURRENT, trace_of
+from broker.telemetry import CURRENT, Trace, trace_of
 from broker.transport.base import MITTEILUNGEN, QUITTUNGEN, side_topic_of
 
 JSON = "application/json"
@@ -57,8 +57,11 @@ class About:
     message_id: str
 
 
-def record_rows(gateway: Gateway, told: SideRecord, about: About) -> list[dict[str, Any]]:
-    """Return the row of the record in the outbox, for the caller's transaction; none where nothing carries it."""
+def record_rows(gateway: Gateway, told: SideRecord, about: About, trace: Trace | None = None) -> list[dict[str, Any]]:
+    """Return the row of the record in the outbox, for the caller's transaction; none where nothing carries it.
+
+    `trace`: of the request that is told of; else the one that is being served.
+    """
     if not gateway.settings.kafka_bootstrap:
         return []
     ids = {"transfer_id": told.transfer_id, "message_id": about.message_id}
@@ -69,7 +72,7 @@ def record_rows(gateway: Gateway, told: SideRecord, about: About) -> list[dict[s
         "partition": partition_of(about.order_key),
         "topic": side_topic_of(told.instance.partition(":")[0], told.sort),
         "key": about.order_key,
-        "headers": _headers(gateway, told, record_id),
+        "headers": _headers(gateway, told, record_id, trace or CURRENT.get() or trace_of(None)),
         "value": orjson.dumps(ids | dict(told.data) | {"link": told.link}),
     }
     return [row]
@@ -82,8 +85,7 @@ async def enqueue(connection: AsyncConnection, gateway: Gateway, told: SideRecor
     await insert_rows(connection, OutboxRow, record_rows(gateway, told, about))
 
 
-def _headers(gateway: Gateway, told: SideRecord, record_id: str) -> dict[str, str]:
-    trace = CURRENT.get() or trace_of(None)
+def _headers(gateway: Gateway, told: SideRecord, record_id: str, trace: Trace) -> dict[str, str]:
     return {
         "ce_specversion": "1.0",
         "ce_id": record_id,

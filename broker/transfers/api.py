@@ -14,6 +14,7 @@ from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.auth.direct import DirectRoute
+from broker.batcher import Batcher
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway, gateway
 from broker.large_xml import LargeMessages
@@ -22,7 +23,6 @@ from broker.metrics import station
 from broker.pages import cursor_value
 from broker.problems import MEDIA_TYPE, PROBLEMS
 from broker.transfers import feed
-from broker.transfers.batcher import Batcher
 from broker.transfers.preconditions import URGENT_PURPOSES, admit
 from broker.transfers.submission import Answer, Submitted
 from broker.xml_body import declared_bytes, read_xml
@@ -114,7 +114,7 @@ async def _admitted(request: Request, shared: Gateway, who: Caller, *, only_chec
 
 
 async def _answered(request: Request, shared: Gateway, who: Caller, *, only_check: bool) -> Response:
-    batcher: Batcher = request.app.state.batcher
+    batcher: Batcher[Submitted, Answer] = request.app.state.batcher
     with batcher.room(declared_bytes(request)):
         submitted = await _admitted(request, shared, who, only_check=only_check)
         return _response(await batcher.submit(submitted))

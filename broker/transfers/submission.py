@@ -51,3 +51,8 @@ class Answer:
 Result = Answer | Exception
 
 ACCEPTED = 202
+
+
+def content_bytes(submitted: Submitted) -> int:
+    """Return what a submission weighs: the bytes of its message."""
+    return len(submitted.payload.content)

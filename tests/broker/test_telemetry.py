@@ -16,11 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from broker.batcher import Batcher
 from broker.outbox.models import OutboxRow
 from broker.telemetry import CURRENT, JsonLines, trace_of
-from broker.transfers.batcher import Batcher, content_bytes
 from broker.transfers.service import submit_batch
-from broker.transfers.submission import Answer, Result, Submitted
+from broker.transfers.submission import Answer, Result, Submitted, content_bytes
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
 
 VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

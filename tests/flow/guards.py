@@ -166,7 +166,7 @@ GUARDS = (
     Guard("second-decision", _no_second_decision, {f"{way}-after-the-consent": Breach.UNASKED for way in WAYS}),
     Guard(
         "transfer-lock-of-quittungen",
-        _without("FOR NO KEY UPDATE", within="transfers.message_id, transfers.state"),
+        _without("FOR NO KEY UPDATE", within="message_id, state, order_key FROM transfers"),
         {"two-quittungen": Breach.ANSWER},
     ),
     Guard(

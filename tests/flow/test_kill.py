@@ -22,7 +22,7 @@ SUBMIT = [
     ("submit", "broker.transfers.service:answer_batch", "before"),
     ("submit", "broker.transfers.record:insert_all", "before"),
     ("submit", "broker.transfers.service:answer_batch", "after"),
-    ("submit", "broker.transfers.batcher:_settle", "before"),
+    ("submit", "broker.batcher:_settle", "before"),
 ]
 RELAY = [
     ("relay", "broker.outbox.relay:claim", "after"),
@@ -44,9 +44,9 @@ FETCH = [
     ("fetch", "broker.delivery.inbox:fetch", "after"),
 ]
 ANSWER = [
-    ("answer", "broker.delivery.quittung:advance", "after"),
+    ("answer", "broker.delivery.quittung:advance_each", "after"),
     ("answer", "broker.delivery.quittung:forget_sealed", "after"),
-    ("answer", "broker.delivery.api:accept_quittung", "after"),
+    ("answer", "broker.delivery.quittung:accept_quittungen", "after"),
 ]
 BRING = [
     ("bring", "broker.delivery.handover:release", "after"),

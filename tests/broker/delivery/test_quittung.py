@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
 
+from broker.batcher import Batcher
+from broker.delivery.quittung import Accepted, Brought, accept_batch, content_bytes
+from broker.gateway import Gateway
+from schemas.xml import validate_quittung
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
 from tests.world import evidence
 
@@ -151,3 +158,90 @@ async def test_nothing_is_answered_before_it_is_handed_over(kreis: Kreis) -> Non
     assert (early.status_code, recalled.status_code, keys) == (409, 409, 1)
     assert (early.json()["state"], recalled.json()["state"]) == ("accepted", "recalled")
     assert "handing_over" in early.json()["allowed"]
+
+
+async def waiting(kreis: Kreis, number: int) -> tuple[Office, list[dict[str, Any]]]:
+    """Hand several transfers over; return their recipient and the items of the inbox."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    for _ in range(number):
+        await jobcenter.accepted(SOZIALAMT)
+    await kreis.pump()
+    return sozialamt, await sozialamt.inbox(limit=number)
+
+
+def brought(content: bytes) -> Brought:
+    """Return a quittung as the API brings it."""
+    quittung = validate_quittung(content)
+    return Brought(quittung, quittung.sender.agency, "c")
+
+
+async def outcomes(kreis: Kreis, *batches: list[Brought]) -> list[str]:
+    """Take batches, each in one commit; return state or problem of each quittung."""
+    results = [one for batch in batches for one in await accept_batch(kreis.gateway, batch)]
+    return [one.state.value if isinstance(one, Accepted) else getattr(one, "slug", "?") for one in results]
+
+
+async def test_those_that_share_a_commit_have_their_own_failures(kreis: Kreis) -> None:
+    """In one batch each gets the answer it would get alone and in this order; what fails leaves nothing behind."""
+    office, (one, two, three) = await waiting(kreis, 3)
+    first = office.quittung(one)
+    batch = [
+        brought(content)
+        for content in (
+            first,
+            office.quittung(two | {"transfer_id": UNKNOWN}),
+            office.quittung(two | {"message_id": UNKNOWN}),
+            first,
+            office.quittung(one, "VERARBEITET"),
+            office.quittung(one, "ABGELEHNT", **parts("ABGELEHNT")),
+            office.quittung(three, message_id=UNKNOWN),
+            office.quittung(two, message_id=UNKNOWN),
+        )
+    ]
+
+    assert await outcomes(kreis, batch) == [
+        "acknowledged",
+        "not-found",
+        "invalid-request",
+        "acknowledged",
+        "processed",
+        "state-conflict",
+        "acknowledged",
+        "message-conflict",
+    ]
+    assert [await office.state(item["transfer_id"]) for item in (one, two, three)] == [
+        "processed",
+        "handing_over",
+        "acknowledged",
+    ]
+    assert await kreis.scalar("SELECT count(*) FROM quittungen") == 3
+    assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 1
+
+
+async def test_one_id_for_two_transfers_at_once_counts_for_one(kreis: Kreis) -> None:
+    """Two gateways that get one nachrichtId with different quittungen in one moment: one counts, one is a conflict."""
+    office, items = await waiting(kreis, 2)
+    contents = [office.quittung(item, message_id=UNKNOWN) for item in items]
+    gateways = [Batcher(partial(accept_batch, kreis.gateway), 64, 2**20, content_bytes) for _ in contents]
+    answers = await asyncio.gather(
+        *(one.submit(brought(content)) for one, content in zip(gateways, contents, strict=True)), return_exceptions=True
+    )
+
+    assert sorted(getattr(answer, "slug", "counts") for answer in answers) == ["counts", "message-conflict"]
+
+
+async def test_quittungen_that_queue_share_commits(kreis: Kreis) -> None:
+    """What comes while others are being committed goes into the next commit together."""
+    office, items = await waiting(kreis, 12)
+    sizes: list[int] = []
+
+    async def noting(gateway: Gateway, batch: Sequence[Brought]) -> list[Accepted | Exception]:
+        sizes.append(len(batch))
+        return await accept_batch(gateway, batch)
+
+    kreis.app.state.quittungen = Batcher(partial(noting, kreis.gateway), 64, 2**20, content_bytes)
+    answers = await asyncio.gather(*(office.answer(item) for item in items))
+
+    assert {answer.status_code for answer in answers} == {httpx.codes.OK}
+    assert sum(sizes) == len(items)
+    assert len(sizes) < len(items)

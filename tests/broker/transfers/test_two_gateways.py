@@ -6,11 +6,11 @@ import asyncio
 from functools import partial
 
 from broker.auth.caller import Caller, Role
+from broker.batcher import Batcher
 from broker.directory.cache import directory_cache
-from broker.transfers.batcher import Batcher, content_bytes
 from broker.transfers.preconditions import admit
 from broker.transfers.service import submit_batch
-from broker.transfers.submission import ACCEPTED, Submitted
+from broker.transfers.submission import ACCEPTED, Submitted, content_bytes
 from schemas.xml import validate
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis
 from tests.schemas.messages import message

@@ -1,6 +1,6 @@
 """Shared commits: what queued while the last commit ran goes into the next one together. No timer.
 
-Each submission has its own result. A batch that the database ended in favour of others (deadlock) is run once again;
+Each call has its own result. A batch that the database ended in favour of others (deadlock) is run once again;
 where one fails as a whole, its halves are tried by themselves, and so on down
 to the one that is the cause; that one is tried once more, since another process may have written the same message id in
 the same moment, and its answer is then the first's. Where the database is away, nothing is tried in vain.
@@ -14,28 +14,32 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from broker import metrics
 from broker.db import Collision
 from broker.errors import ProblemError
-from broker.transfers.submission import Answer, Result, Submitted
 
-Work = Callable[[Sequence[Submitted]], Awaitable[list[Result]]]
+Asked = TypeVar("Asked")
+"""What a caller submits."""
+Answer = TypeVar("Answer")
+"""What the caller gets after the commit."""
+Work = Callable[[Sequence[Asked]], Awaitable[list[Answer | Exception]]]
 
 RETRY_AFTER = "1"
 AWAY = (OperationalError, InterfaceError, OSError, TimeoutError)
 """Faults of the database itself: the next attempt would only meet them again."""
 
 
-class Batcher:
-    """Collects submissions and runs `work` on as many as wait, one batch after the other."""
+class Batcher(Generic[Asked, Answer]):
+    """Collects what is submitted and runs `work` on as many as wait, one batch after the other."""
 
-    def __init__(self, work: Work, size: int, most_bytes: int, weigh: Callable[[Submitted], int]) -> None:
+    def __init__(self, work: Work[Asked, Answer], size: int, most_bytes: int, weigh: Callable[[Asked], int]) -> None:
         """`work` answers a batch in one transaction, in order; `size` is the most it gets at once.
 
-        `most_bytes`: what may wait altogether; a batch gets a quarter of it at most, or a single submission. `weigh`
+        `most_bytes`: what may wait altogether; a batch gets a quarter of it at most, or a single one. `weigh`
         tells the bytes of one.
         """
         self._work = work
@@ -43,7 +47,7 @@ class Batcher:
         self._most = most_bytes
         self._weigh = weigh
         self._held = 0
-        self._waiting: deque[tuple[Submitted, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -65,7 +69,7 @@ class Batcher:
         self._held += size
         metrics.batcher_holds(self._held)
 
-    async def submit(self, submitted: Submitted) -> Answer:
+    async def submit(self, submitted: Asked) -> Answer:
         """Return the answer after the commit that holds it. Raises what the submission's own work raised.
 
         A caller that leaves takes nothing back: what it submitted is committed all the same.
@@ -88,7 +92,7 @@ class Batcher:
             for (_, future), result in zip(batch, results, strict=True):
                 _settle(future, result)
 
-    def _next(self) -> list[tuple[Submitted, asyncio.Future[Answer]]]:
+    def _next(self) -> list[tuple[Asked, asyncio.Future[Answer]]]:
         """Take as many as fit into a batch, at least one."""
         batch = [self._waiting.popleft()]
         room = self._most // 4 - self._weigh(batch[0][0])
@@ -96,7 +100,7 @@ class Batcher:
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _results(self, batch: list[Submitted]) -> list[Result]:
+    async def _results(self, batch: list[Asked]) -> list[Answer | Exception]:
         try:
             return await self._run_twice(batch)
         except Exception as exc:  # noqa: BLE001 - every fault must reach the caller it belongs to
@@ -107,14 +111,14 @@ class Batcher:
         middle = len(batch) // 2
         return await self._results(batch[:middle]) + await self._results(batch[middle:])
 
-    async def _run_twice(self, batch: list[Submitted]) -> list[Result]:
+    async def _run_twice(self, batch: list[Asked]) -> list[Answer | Exception]:
         """Run a batch, and once again where it collided with another transaction."""
         try:
             return await self._work(batch)
         except Collision:
             return await self._work(batch)
 
-    async def _once_more(self, alone: list[Submitted], fault: Exception) -> Result:
+    async def _once_more(self, alone: list[Asked], fault: Exception) -> Answer | Exception:
         """Try one submission again where another transaction may have been the cause."""
         if not isinstance(fault, DBAPIError):
             return fault
@@ -124,12 +128,7 @@ class Batcher:
             return exc
 
 
-def content_bytes(submitted: Submitted) -> int:
-    """Return what a submission weighs: the bytes of its message."""
-    return len(submitted.payload.content)
-
-
-def _settle(future: asyncio.Future[Answer], result: Result) -> None:
+def _settle(future: asyncio.Future[Answer], result: Answer | Exception) -> None:
     if future.done():
         return
     if isinstance(result, Exception):

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from broker.batcher import Batcher
 from broker.db import Collision
 from broker.errors import ProblemError
-from broker.transfers.batcher import Batcher
 from broker.transfers.submission import Answer, Result, Submitted
 
 
@@ -39,12 +39,12 @@ def named(name: str) -> Submitted:
     return cast("Submitted", name)
 
 
-def batcher_of(ledger: Ledger, size: int = 64, most_bytes: int = 1_000) -> Batcher:
+def batcher_of(ledger: Ledger, size: int = 64, most_bytes: int = 1_000) -> Batcher[Submitted, Answer]:
     """Return a batcher in which each name weighs its letters."""
     return Batcher(ledger.work, size, most_bytes, lambda submitted: len(str(submitted)))
 
 
-async def submit_all(batcher: Batcher, names: Sequence[str]) -> list[Any]:
+async def submit_all(batcher: Batcher[Submitted, Answer], names: Sequence[str]) -> list[Any]:
     """Submit all at once; return answers and exceptions in order."""
     return await asyncio.gather(*(batcher.submit(named(name)) for name in names), return_exceptions=True)
 
