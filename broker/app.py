@@ -31,6 +31,7 @@ from broker.health import Readiness, checks_of, sealing_check
 from broker.health import router as health_router
 from broker.language import router as language_router
 from broker.large_xml import LargeMessages
+from broker.law import keeper as law_keeper
 from broker.law.repository import keep
 from broker.observed import Observed
 from broker.outbox import relay
@@ -65,7 +66,8 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await keep_catalogue(gateway)
-        async with running(embedded_roles(roles_gateway, transport) if roles else [], gateway):
+        inside = embedded_roles(roles_gateway, transport) if roles else []
+        async with running([law_keeper.run(gateway), *inside], gateway):
             yield
             await app.state.batcher.drain()
             await app.state.quittungen.drain()
@@ -119,7 +121,7 @@ async def _subject_changed(gateway: Gateway, connection: AsyncConnection, event:
 
 async def keep_catalogue(gateway: Gateway) -> None:
     """Keep the law in force under its fingerprint, so that every decision can be taken again on it."""
-    law = gateway.catalogue
+    law = gateway.law.shipped
     async with gateway.db.writing() as connection:
         await keep(connection, law.fingerprint, law.source_bytes, gateway.clock())
 
@@ -137,6 +139,7 @@ def embedded_roles(gateway: Gateway, transport: Transport) -> list[Awaitable[Non
 async def deliver(gateway: Gateway, transport: Transport) -> None:
     """Run the delivery: read all topics of the directory, serve all channels."""
     async with asyncio.TaskGroup() as group:
+        group.create_task(law_keeper.run(gateway))
         group.create_task(intake.run(gateway, transport))
         group.create_task(worker.run(gateway))
         group.create_task(keep_house(gateway, transport))

@@ -17,6 +17,10 @@ class ProblemError(Exception):
         self.extra = extra
 
 
+class CannotDecide(ProblemError):
+    """Nothing can be decided here now, for a reason that ends by itself; what waits keeps waiting."""
+
+
 def invalid(field: str, text: str, allowed: list[str] | None = None) -> ProblemError:
     """Build the problem of one bad field, naming it and, where there is a list, what is allowed."""
     error: dict[str, Any] = {"field": field, "text": text}

@@ -15,16 +15,16 @@ from fastapi import Request
 from broker.clock import Clock, SecondClock, Timekeeper
 from broker.config import Settings
 from broker.db import Database
-from broker.errors import ProblemError
+from broker.errors import CannotDecide
+from broker.in_force import LawInForce
 from broker.keys import Keys
 from broker.privileges import DbRole
-from consent.catalogue import Catalogue
 
 Chance = Callable[[], float]
 """Gives a number of [0, 1)."""
 
 
-class ClockOff(ProblemError):
+class ClockOff(CannotDecide):
     """This machine's clock is off the database's: nothing is decided by its day. It ends by itself."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Gateway:
     clock: Clock
     db: Database
     keys: Keys
-    catalogue: Catalogue
+    law: LawInForce
     chance: Chance = SystemRandom().random
     second_clock: SecondClock | None = None
     """The database's clock, beside the machine's; a clock that is handed in (tests) stands alone."""

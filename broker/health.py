@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
 from broker.audit.freshness import sealing
-from broker.clock import MOST_OFFSET_SECONDS, offset, timestamp
+from broker.clock import MOST_OFFSET_SECONDS, day_of, offset, timestamp
 from broker.gateway import Gateway, gateway
 from broker.logins import look
 from broker.migrations import newest
@@ -71,6 +71,26 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "workers-missing": (
         "Nicht alle Arbeitsprozesse laufen. Das Protokoll dieses Prozesses sagt, warum sie enden.",
         "Not all worker processes are running. The log of this process says why they end.",
+    ),
+    "law-unknown": (
+        (
+            "Welcher Regelkatalog heute gilt, ist nicht bekannt, oder dieses Programm kann ihn nicht lesen: es "
+            "entscheidet nichts. `amtsbruecke law show` sagt welcher; das Programm auf den Stand bringen, der ihn aktiviert hat."
+        ),
+        (
+            "Which catalogue counts today is not known, or this program cannot read it: it decides nothing. "
+            "`amtsbruecke law show` names it; bring the program to the version that activated it."
+        ),
+    ),
+    "law-unreadable": (
+        (
+            "Ein Regelkatalog, der von einem späteren Tag an gilt, ist mit diesem Programm nicht lesbar. Es vor diesem "
+            "Tag auf den Stand bringen, der ihn aktiviert hat."
+        ),
+        (
+            "A catalogue that counts from a later day on cannot be read by this program. Before that day, bring it to "
+            "the version that activated it."
+        ),
     ),
     "stopping": ("Der Prozess wird beendet.", "The process is stopping."),
 }
@@ -138,7 +158,7 @@ class Readiness:
 
 
 def checks_of(shared: Gateway) -> list[Check]:
-    """Return the checks that every role has: database, its version, the login, clock, keys, loops, no end in sight."""
+    """Return the checks that every role has: database, its version, login, clock, keys, loops, law, no end in sight."""
     return [
         Check("database", lambda: database_reached(shared), "database-unreachable"),
         Check("version", lambda: database_current(shared), "database-unreachable"),
@@ -147,6 +167,8 @@ def checks_of(shared: Gateway) -> list[Check]:
         Check("process", lambda: not_stopping(shared), "stopping"),
         Check("keys", lambda: keys_loaded(shared), "keys-missing"),
         Check("loops", lambda: loops_alive(shared), "role-silent"),
+        Check("law", lambda: law_known(shared), "law-unknown"),
+        Check("law-to-come", lambda: law_readable(shared), "law-unreadable", warns=True),
     ]
 
 
@@ -217,6 +239,17 @@ async def loops_alive(shared: Gateway) -> None:
     """Look whether every loop that has ever come round did so lately."""
     if any(age > MOST_SILENCE_SECONDS for age in shared.pulse.ages().values()):
         raise NotReady("role-silent")
+
+
+async def law_known(shared: Gateway) -> None:
+    """Ask for the catalogue of today, as whoever decides does. Raises `LawUnknown`."""
+    shared.law.on(day_of(shared.clock()))
+
+
+async def law_readable(shared: Gateway) -> None:
+    """Look whether every catalogue that is to count can be read here."""
+    if shared.law.unreadable:
+        raise NotReady("law-unreadable")
 
 
 async def report(readiness: Readiness, at: str) -> JSONResponse:

@@ -22,7 +22,7 @@ OTHER: Final = "other"
 
 STATIONS: Final = ("received", "understood", "gathered", "decided", "recorded", "published", "handed_over")
 ROLES: Final = ("serve", "relay", "deliver", "seal", "cleanup")
-LOOPS: Final = ("relay", "intake", "delivery", "housekeeping", "sealing", "cleanup")
+LOOPS: Final = ("relay", "intake", "delivery", "housekeeping", "sealing", "cleanup", "law")
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 STATUS_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 REFUSED: Final = {kind.value: f"refused_{kind.value}" for kind in RefusalKind}

@@ -19,7 +19,9 @@ from broker.clock import Clock, system_clock
 from broker.config import Settings
 from broker.db import Database, sqlstate
 from broker.gateway import Gateway
+from broker.in_force import LawInForce
 from broker.keys import Keys, load_keys
+from broker.law import keeper
 from broker.listening import CannotStart, NotYet
 from broker.logins import login_of, look, roles_of
 from broker.migrations import newest, upgrade
@@ -30,6 +32,8 @@ from broker.transport.kafka import KafkaTransport
 from consent.catalogue import load_catalogue
 
 HALT_SECONDS = 5
+#: They decide, and need to know by which catalogue; the others may not even look.
+DECIDES = (None, DbRole.GATEWAY, DbRole.DELIVERY, DbRole.ADMIN)
 
 
 @asynccontextmanager
@@ -61,7 +65,10 @@ async def open_gateway(
         if not makes_keys and not database.is_sqlite:
             await require_keys(database, keys, settings.keys_dir)
         second = database.now if clock is system_clock else None
-        yield Gateway(settings, clock, database, keys, load_catalogue(), second_clock=second)
+        gateway = Gateway(settings, clock, database, keys, LawInForce(load_catalogue()), second_clock=second)
+        if role in DECIDES:
+            await keeper.look(gateway)
+        yield gateway
     finally:
         await database.close()
 

@@ -17,7 +17,7 @@ from typing import Any
 #: The only members of a record that are written, beside time, level, logger, message, role and request_id.
 LOGGED_FIELDS = (
     *("transfer", "agency", "reason", "error", "request_id", "count", "role"),
-    *("method", "route", "status", "ms"),
+    *("method", "route", "status", "ms", "catalogue"),
 )
 
 #: Libraries that write parameters of statements or addresses of requests below this level; never let through.

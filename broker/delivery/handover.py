@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
+from broker.clock import day_of
 from broker.crypto import SealBroken, unseal, unwrap
 from broker.delivery.repository import (
     FAULT,
@@ -66,9 +67,10 @@ async def take(gateway: Gateway, taker: Taker, queue: Queue, most: int = 1) -> l
 
     Return what may be handed over, in the queue's order; nothing, where all that was taken ended or was laid aside;
     None where none waits. Of one case one is taken at a time. Any number of processes may do so at once: each transfer
-    goes to one of them. Raises `ClockOff`.
+    goes to one of them. Raises `CannotDecide`: by which law, or on which day, is not known.
     """
     await gateway.require_right_clock()
+    gateway.law.on(day_of(gateway.clock()))
     passed_over: list[str] = []
     while candidates := await _candidates(gateway, taker, queue, passed_over, most):
         for start in range(0, len(candidates), most):

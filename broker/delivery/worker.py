@@ -22,8 +22,8 @@ from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import Brought, accept_quittung
 from broker.delivery.repository import FAULT, Queue, Taker, Way, hold, keep_leases, let_go, note_failure
 from broker.directory.repository import channels
-from broker.errors import ProblemError
-from broker.gateway import ClockOff, Gateway
+from broker.errors import CannotDecide, ProblemError
+from broker.gateway import Gateway
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from schemas.errors import SchemasError
@@ -72,7 +72,7 @@ async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
         now = gateway.clock()
         done = await _push(gateway, agency, adapter) if adapter.opens_at(now) <= now else 0
         return done + await pick_up(gateway, agency, adapter)
-    except (SQLAlchemyError, ClockOff):
+    except (SQLAlchemyError, CannotDecide):
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
         log.warning("office cannot be served", extra={"agency": agency, "error": type(exc).__name__})
@@ -216,6 +216,6 @@ async def run(gateway: Gateway) -> None:
         try:
             if await deliver_once(gateway, await adapters_of(gateway)) == 0:
                 await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
-        except (SQLAlchemyError, ClockOff) as exc:
+        except (SQLAlchemyError, CannotDecide) as exc:
             log.warning("delivery waits", extra={"error": type(exc).__name__})
             await gateway.halt.pause(PAUSE_AFTER_FAULT)

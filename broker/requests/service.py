@@ -138,7 +138,7 @@ async def _check(connection: AsyncConnection, gateway: Gateway, requester: str, 
         not_after("person.geburtsdatum", body.person.geburtsdatum, today, "Der Tag liegt in der Zukunft.")
     not_after("frist", today, body.frist, "Der Tag liegt in der Vergangenheit.")
     _check_norm("norm", body.norm)
-    _check_collection(body, sorted(gateway.catalogue.as_of(today).reasons), today)
+    _check_collection(body, sorted(gateway.law.on(today).as_of(today).reasons), today)
 
 
 def _check_collection(body: ErsuchenIn, reasons: list[str], today: date) -> None:

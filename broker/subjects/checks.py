@@ -35,7 +35,7 @@ def refuse_wildcards(fields: Mapping[str, Sequence[str]]) -> None:
 
 def check_purpose(gateway: Gateway, field: str, purpose: str, on: date) -> None:
     """Refuse a purpose that the law of the day does not know. Raises ``unknown-purpose``."""
-    known = sorted(gateway.catalogue.as_of(on).purposes)
+    known = sorted(gateway.law.on(on).as_of(on).purposes)
     if purpose not in known:
         text = f"{field}: Diesen Zweck kennt der Katalog an diesem Tag nicht."
         raise ProblemError("unknown-purpose", text, errors=[{"field": field, "text": text, "allowed": known}])

@@ -112,7 +112,7 @@ def _decided(
         facts = complete(facts_from_json(first.facts), sought, records, day)
     except ProblemError as gone:  # the ersuchen was closed meanwhile
         return Verdict(sought.transfer_id, False, first.decision_id, gone.slug, None), None
-    decision = decide(facts, gateway.catalogue, day)
+    decision = decide(facts, gateway.law.on(day), day)
     row = {
         "id": new_id(),
         "transfer_id": sought.transfer_id,

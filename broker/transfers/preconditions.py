@@ -89,7 +89,8 @@ def _in_time(gateway: Gateway, head: Head) -> None:
 
 
 def _known_purpose(gateway: Gateway, head: Head) -> None:
-    known = gateway.catalogue.purposes_on(day_of(gateway.clock()))
+    today = day_of(gateway.clock())
+    known = gateway.law.on(today).purposes_on(today)
     if head.purpose not in known:
         raise ProblemError(
             "unknown-purpose",

@@ -140,7 +140,7 @@ def _decide_one(
     facts = facts_of(submitted, own, records, day)
     # (4) decided
     with station("decided"):
-        decision = decide(facts, gateway.catalogue, day)
+        decision = decide(facts, gateway.law.on(day), day)
     # (5) recorded
     order_key, numbers = records.order_key(own), records.numbers_of(own)
     decided = Decided(new_id(), submitted, facts, decision, own, order_key, numbers)

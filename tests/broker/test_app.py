@@ -92,7 +92,7 @@ async def test_law_in_force_is_kept_under_its_fingerprint(kreis: Kreis) -> None:
     fingerprint = await kreis.scalar("SELECT DISTINCT catalogue FROM decisions")
     content = await kreis.scalar("SELECT content FROM catalogues WHERE fingerprint = :f", f=fingerprint)
 
-    assert fingerprint == kreis.gateway.catalogue.fingerprint
+    assert fingerprint == kreis.gateway.law.shipped.fingerprint
     assert sha256(content).hexdigest() == fingerprint
 
 

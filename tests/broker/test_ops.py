@@ -90,6 +90,8 @@ async def test_readiness_says_what_fails(kreis: Kreis) -> None:
         "process": "ok",
         "keys": "ok",
         "loops": "ok",
+        "law": "ok",
+        "law-to-come": "ok",
     }
     assert value(figures, 'amtsbruecke_ready{check="version"}') == 0
     assert value(figures, 'amtsbruecke_ready{check="database"}') == 1
@@ -121,7 +123,7 @@ async def test_port_is_served_on_this_machine_alone(kreis: Kreis) -> None:
     kreis.clock.goes = True
     port = free_port()
     settings = kreis.gateway.settings.model_copy(update={"ops_port": port})
-    gateway = type(kreis.gateway)(settings, kreis.clock, kreis.gateway.db, kreis.gateway.keys, kreis.gateway.catalogue)
+    gateway = type(kreis.gateway)(settings, kreis.clock, kreis.gateway.db, kreis.gateway.keys, kreis.gateway.law)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         async with observed_by_operations(gateway, checks_of(gateway)):
             live = await http.get("/livez")

@@ -24,6 +24,7 @@ from broker.auth.dependencies import caller
 from broker.config import Settings
 from broker.db import Database
 from broker.gateway import Gateway
+from broker.in_force import LawInForce
 from broker.keys import load_keys
 from broker.problems import MEDIA_TYPE, PROBLEMS, TYPE_BASE, problem_body
 from broker.transport.embedded import EmbeddedTransport
@@ -124,7 +125,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """Give the real app, called by an instance; nothing that is refused by shape reaches its database."""
     given_settings = Settings(data_dir=tmp_path_factory.mktemp("problems"), public_url=PUBLIC_URL)
     db = Database(given_settings.database)
-    gateway = Gateway(given_settings, MovableClock(), db, load_keys(given_settings.keys_dir), load_catalogue())
+    gateway = Gateway(
+        given_settings, MovableClock(), db, load_keys(given_settings.keys_dir), LawInForce(load_catalogue())
+    )
     made = create_app(gateway, EmbeddedTransport(db, gateway.topic_filled))
     made.dependency_overrides[caller] = lambda: Caller("c", Role.INSTANCE, JOBCENTER)
     return made

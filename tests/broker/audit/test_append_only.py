@@ -73,7 +73,7 @@ async def fill(kreis: Kreis) -> None:
     await sozialamt.answer(item)
     await Sealer(kreis.gateway, "test").seal()
     async with kreis.gateway.db.writing() as connection:
-        await set_day(connection, START.date(), kreis.gateway.catalogue.fingerprint, START)
+        await set_day(connection, START.date(), kreis.gateway.law.shipped.fingerprint, START)
 
 
 async def refused(kreis: Kreis, statement: str) -> bool:
