@@ -75,7 +75,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "law-unknown": (
         (
             "Welcher Regelkatalog heute gilt, ist nicht bekannt, oder dieses Programm kann ihn nicht lesen: es "
-            "entscheidet nichts. `amtsbruecke law show` sagt welcher; das Programm auf den Stand bringen, der ihn aktiviert hat."
+            "entscheidet nichts. `amtsbruecke law show` nennt ihn; das Programm auf dessen Stand bringen."
         ),
         (
             "Which catalogue counts today is not known, or this program cannot read it: it decides nothing. "
