@@ -17,7 +17,7 @@ from faults.rounds import IN_FLIGHT, OF_A_CASE, RoundFault, Traffic
 
 BEFORE, DURING, LEAST_AFTER = 0.3, 0.3, 0.1
 """Shares of the transfers: before the fault, at most in its first time, and at least after healing."""
-AHEAD, PRESSED = 400, 2000
+AHEAD, PRESSED = 600, 2000
 """So many transfers may be on their way while nothing is broken, and while a fault lasts."""
 SLICE = IN_FLIGHT * OF_A_CASE
 STEP_SECONDS, LOOK_SECONDS = 0.25, 1.0

@@ -28,10 +28,10 @@ from schemas.xml import validate
 TALLY = "recipients.json"
 PAUSE = 0.2
 FOLDER_SECONDS = 0.1
-AT_ONCE = 20
+AT_ONCE = 50
 GATHER_SECONDS = 0.5
 """An office whose inbox was not full lets something gather before it looks again."""
-AT_A_TIME = 5
+AT_A_TIME = 25
 CONFLICT, NOT_FOUND = 409, 404
 
 

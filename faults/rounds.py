@@ -18,7 +18,7 @@ from faults.deployment import AUDIENCE, FOLDER_OFFICE, INBOXES, JOBCENTER, SENDE
 from faults.ledger import RECEIVED, SENT, Entry, tail
 
 OF_A_CASE = 5
-IN_FLIGHT = 24
+IN_FLIGHT = 64
 LOOPS = 2
 DEATHS_PER_THOUSAND = 5
 STALL_SECONDS = 90.0
