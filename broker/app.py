@@ -26,6 +26,7 @@ from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.delivery.quittung import accept_batch
 from broker.directory.api import agencies_router
+from broker.duties.api import router as duties_router
 from broker.gateway import Gateway
 from broker.health import Readiness, checks_of, sealing_check
 from broker.health import router as health_router
@@ -99,6 +100,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         consents_router,
         objections_router,
         requests_router,
+        duties_router,
         agencies_router(caller),
         language_router,
         oversight_router,

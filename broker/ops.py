@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from time import monotonic
 
 import uvicorn
@@ -19,20 +19,23 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker import metrics
 from broker.audit.freshness import sealing
-from broker.clock import timestamp
+from broker.clock import day_of, timestamp
 from broker.gateway import Gateway
 from broker.health import Check, Readiness, clock_offset, report
-from broker.lifecycle.models import Transfer
+from broker.lifecycle.models import Duty, Transfer
 from broker.lifecycle.states import State
 from broker.listening import listen
 
 FIGURES_KEPT_SECONDS = 5.0
 IN_OUTBOX = (State.ACCEPTED, State.PUBLISHING)
+MOST_OVERDUE = 10_000
+"""So many overdue duties are counted; beyond, it does not matter how many there are."""
 LOOKED_AT = (*IN_OUTBOX, State.PUBLISHED, State.DEAD)
 
 
@@ -49,6 +52,8 @@ class Seen:
     """(state, agency) → transfers that are in it."""
     oldest: datetime | None = None
     """When the oldest transfer in the outbox was accepted."""
+    overdue: Mapping[str, int] = field(default_factory=dict)
+    """Agency → duties that should have been done by yesterday."""
 
 
 class Figures(Collector):
@@ -88,6 +93,7 @@ class Figures(Collector):
         )
         async with self._gateway.db.reading() as connection:
             rows = (await connection.execute(query)).all()
+            self.seen.overdue = await overdue(connection, day_of(self._gateway.clock()))
         self.seen.counts = {(state, agency): count for state, agency, count, _ in rows}
         waiting = {state.value for state in IN_OUTBOX}
         self.seen.oldest = min((at for state, _, _, at in rows if state in waiting), default=None)
@@ -139,8 +145,20 @@ class Figures(Collector):
             of_agency = {agency: float(n) for (found, agency), n in counts.items() if found == state}
             yield _gauge(name, text, "agency", of_agency)
 
+        late = {agency: float(n) for agency, n in self.seen.overdue.items()} if there else {}
+        text = "Duties of an agency that should be done by now and are not; at most 10,000 in all."
+        yield _gauge("amtsbruecke_duties_overdue", text, "agency", late)
+
     def _age(self, at: datetime | None) -> float:
         return 0.0 if at is None else max(0.0, (self._gateway.clock() - at).total_seconds())
+
+
+async def overdue(connection: AsyncConnection, today: date) -> dict[str, int]:
+    """Count what should have been done before a day, by agency; at most `MOST_OVERDUE` in all. Tests do not count."""
+    late = select(Duty.agency).where(Duty.done_on.is_(None), ~Duty.test, Duty.due < today).order_by(Duty.due)
+    some = late.limit(MOST_OVERDUE).subquery()
+    rows = await connection.execute(select(some.c.agency, func.count()).group_by(some.c.agency))
+    return {row[0]: row[1] for row in rows}
 
 
 def _single(name: str, text: str, value: float | None) -> GaugeMetricFamily:

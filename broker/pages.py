@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
 
 from broker.errors import invalid
 
@@ -40,3 +42,19 @@ def walk_of(cursor: str | None) -> Walk | None:
         return None
     after, _, upto = cursor.partition(".")
     return Walk(cursor_value(after or "-"), cursor_value(upto or "-"))
+
+
+def place_of(cursor: str | None) -> tuple[date, str] | None:
+    """Read the cursor of a list that is ordered by day and id; None: it begins. Raises ``invalid-request``."""
+    if not cursor:
+        return None
+    day, _, identity = cursor.partition(".")
+    try:
+        return date.fromisoformat(day), str(UUID(identity))
+    except ValueError as exc:
+        raise invalid("cursor", "Der Cursor ist keiner, den diese API ausgegeben hat.") from exc
+
+
+def place_text(day: date, identity: str) -> str:
+    """Write the cursor that goes on after a row of such a list."""
+    return f"{day.isoformat()}.{identity}"

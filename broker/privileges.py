@@ -43,6 +43,7 @@ SEEN_BY: Mapping[DbRole, tuple[str, tuple[str, ...]]] = {
             "consent_withdrawals",
             "consents",
             "deliveries",
+            "duties",
             "ersuchen",
             "ersuchen_closings",
             "ersuchen_contents",
@@ -54,7 +55,7 @@ SEEN_BY: Mapping[DbRole, tuple[str, tuple[str, ...]]] = {
             "transfers",
         ),
     ),
-    DbRole.CONSOLE: (CONTROLLERS, ("audit_entries", "audit_side", "decisions")),
+    DbRole.CONSOLE: (CONTROLLERS, ("audit_entries", "audit_side", "decisions", "duties")),
 }
 
 _ENTRIES = {"audit_entries": "INSERT", "audit_side": "INSERT", "audit_pending": "INSERT"}
@@ -63,6 +64,7 @@ _SEEN = {
     "alembic_version": "SELECT",
     "audit_checkpoints": "SELECT",
     "audit_pending": "SELECT, INSERT",
+    "duties": "SELECT (agency, done_on, due, test)",
     "transfers": "SELECT (accepted_at, agency, state)",
 }
 _WORKS = {**_SEEN, "audit_entries": "INSERT", "audit_side": "INSERT", "transfers": "SELECT, UPDATE"}
@@ -101,7 +103,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         **_WORKS,
         **_each(_DECLARED, "SELECT"),
         **_each((*_CONSENTS, *_STOPS), "SELECT, DELETE"),
-        **_each(("decisions", "submissions", "assertion_jtis"), "SELECT, DELETE"),
+        **_each(("decisions", "duties", "submissions", "assertion_jtis"), "SELECT, DELETE"),
         **_each(("case_releases", "notices", "transfer_lookup", "transfer_subjects"), "SELECT, DELETE"),
         "audit_entries": "SELECT, INSERT",
         "audit_side": "SELECT, INSERT, DELETE",
@@ -117,12 +119,12 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "audit_entries": "SELECT, INSERT",
         "audit_side": "SELECT, INSERT",
         "audit_pending": "INSERT",
-        "decisions": "SELECT",
+        **_each(("decisions", "duties"), "SELECT"),
     },
     DbRole.READER: {
         **_each(("consent_withdrawals", "consents", "stop_ends", "stops"), "SELECT"),
         **_each((*_ERSUCHEN, "ersuchen_contents"), "SELECT"),
-        **_each(("notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
+        **_each(("duties", "notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
         "deliveries": "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id)",
     },
     DbRole.GATEWAY: {
@@ -134,6 +136,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "catalogue_days": "SELECT",
         "catalogues": "SELECT, INSERT",
         "deliveries": "SELECT (transfer_id), UPDATE (sealed)",
+        "duties": "SELECT, UPDATE (done_at, done_how, done_on)",
         "ersuchen_contents": "SELECT (ersuchen_id), INSERT, DELETE",
         "outbox": "SELECT (id), INSERT",
         "subject_state": "SELECT, INSERT, UPDATE",
@@ -146,6 +149,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         **_each(("catalogue_days", "catalogues"), "SELECT"),
         **_each(("decisions", "quittungen", "transfer_events"), "SELECT, INSERT"),
         **_each(("deliveries", "embedded_positions", "notices", "subject_state"), "SELECT, INSERT, UPDATE"),
+        "duties": "SELECT (agency, done_on, due, test), INSERT",
         "embedded_records": "SELECT, DELETE",
         "outbox": "SELECT (id), INSERT",
         "transfer_keys": "SELECT, DELETE",
@@ -163,6 +167,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
             "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id), "
             "UPDATE (attempts_before, last_error, leased_until, sealed, way)"
         ),
+        "duties": "SELECT",
         "transfer_keys": "SELECT (transfer_id), DELETE",
     },
 }

@@ -106,6 +106,8 @@ def check(tables: Tables) -> None:
     for row, field, value, known in _references(tables):
         if value not in known:
             raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht")
+    for duty in _of(tables, "duty", rows.DutyRow):
+        _check_term(duty)
 
 
 def check_complete(view: CatalogueDay, day: date) -> None:
@@ -126,6 +128,15 @@ def check_complete(view: CatalogueDay, day: date) -> None:
     for file, needed, there in wanted:
         if lacking := sorted(str(name) for name in needed - there):
             raise CatalogueError(file, f"am {day.isoformat()} fehlt eine Zeile für {', '.join(lacking)}")
+
+
+def _check_term(duty: rows.DutyRow) -> None:
+    if not duty.bound:
+        raise CatalogueError(duty.where, "„bound“ ist leer; eine Pflicht trifft jemanden")
+    if duty.lasts is not rows.Lasts.FRIST and (duty.months, duty.days) != (0, 0):
+        raise CatalogueError(duty.where, '„months“ und „days“ nur mit lasts = "frist"')
+    if min(duty.months, duty.days) < 0:
+        raise CatalogueError(duty.where, "eine Frist ist nicht negativ")
 
 
 def _refuse_overlaps(table: Iterable[Row], same: Callable[[Any, Any], bool]) -> None:

@@ -346,13 +346,33 @@ class DeclarationRow(Row):
     name: str
 
 
+class Bound(StrEnum):
+    """Whom a duty binds."""
+
+    BROKER = "broker"
+    ABSENDER = "absender"
+    EMPFAENGER = "empfaenger"
+
+
+class Lasts(StrEnum):
+    """How long a duty lasts: done by the decision itself, without an end, or to be done by a day."""
+
+    ERFUELLT = "erfuellt"
+    DAUERND = "dauernd"
+    FRIST = "frist"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyRow(Row):
-    """A duty of a permit and when it arises."""
+    """A duty of a permit: when it arises, whom it binds, and within how many calendar months and days it is due."""
 
     code: str
     name: str
     when: Occasion
+    bound: tuple[Bound, ...]
+    lasts: Lasts
+    months: int = 0
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ EVENTS: Mapping[str, str] = {
     "transfer.handing_over": "Schlüssel freigegeben, Inhalt ausgehändigt",
     "transfer.quittung": "Quittung des Empfängers",
     "transfer.key_deleted": "Schlüssel des Inhalts gelöscht",
+    "duty.done": "Pflicht aus einer Übermittlung erledigt",
     "dead.retried": "Tote Übermittlung erneut versucht",
     "dead.released": "Spätere Übermittlungen an einer toten vorbeigelassen",
     "dead.discarded": "Tote Übermittlung verworfen",

@@ -20,6 +20,7 @@ from broker.delivery.models import NoticeRow, QuittungRow
 from broker.lifecycle.models import (
     CaseRelease,
     DeliveryRow,
+    Duty,
     Transfer,
     TransferEvent,
     TransferKey,
@@ -122,7 +123,7 @@ def _old_transfers(before: datetime) -> Select[Any]:
 
 
 async def _drop_transfers(connection: AsyncConnection, ids: Sequence[Any], before: datetime) -> None:
-    fixed: list[Any] = [TransferEvent, QuittungRow, DecisionRow]
+    fixed: list[Any] = [TransferEvent, QuittungRow, DecisionRow, Duty]
     loose: list[Any] = [
         TransferSubject, TransferLookup, TransferKey, DeliveryRow, OutboxRow, NoticeRow, CaseRelease,
     ]  # fmt: skip

@@ -60,7 +60,7 @@ async def _page(
     async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
         since = gateway.clock() - timedelta(hours=hours) if hours else None
         wanted = Wanted(wanted.agency, wanted.sender, wanted.reason, since)
-        with _explained():
+        with explained():
             found = list(await dead.dead_letters(connection, wanted, cursor_value(cursor), limit))
     return found, str(found[-1].seq) if len(found) == limit else None
 
@@ -81,7 +81,7 @@ def show_command(transfer_id: TransferId, as_json: AsJson = False) -> None:
 
 async def _show(transfer_id: str, *, as_json: bool) -> None:
     async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
-        with _explained():
+        with explained():
             letter, history = await dead.dead_letter(connection, transfer_id)
     events = [{"state": row.state, "reason": row.reason, "at": timestamp(row.at)} for row in history]
     members = dead.as_json(letter)
@@ -116,7 +116,7 @@ def release_command(transfer_id: TransferId, reason: Reason) -> None:
 
 
 def _decide(work: Work) -> None:
-    with _explained():
+    with explained():
         asyncio.run(_in_transaction(work))
 
 
@@ -126,7 +126,7 @@ async def _in_transaction(work: Work) -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn what the operator can mend into a line of text."""
     try:
         yield

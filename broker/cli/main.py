@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from broker.cli import audit, cleanup, client, database, dead, directory, law, message, roles, run, topics
+from broker.cli import audit, cleanup, client, database, dead, directory, duties, law, message, roles, run, topics
 
 app = typer.Typer(
     name="amtsbruecke",
@@ -25,5 +25,6 @@ app.add_typer(client.app, name="client")
 app.add_typer(law.app, name="law")
 app.add_typer(message.app, name="message")
 app.add_typer(dead.app, name="dead")
+app.add_typer(duties.app, name="duties")
 app.add_typer(topics.app, name="topics")
 app.add_typer(database.app, name="db")

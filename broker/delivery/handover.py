@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
-from broker.audit.log import append
+from broker.audit.log import entry_of, rows_of
+from broker.bulk import insert_all
 from broker.clock import day_of
 from broker.crypto import SealBroken, unseal, unwrap
 from broker.delivery.repository import (
@@ -29,11 +31,14 @@ from broker.delivery.repository import (
     next_ids,
 )
 from broker.directory.repository import branches_towards
+from broker.duties.repository import Of, duty_row
 from broker.gateway import Gateway
+from broker.lifecycle.models import Duty
 from broker.lifecycle.progress import advance
 from broker.lifecycle.states import State
 from broker.metrics import station
 from broker.transfers.again import Remembered, Verdict, decide_again, remember
+from consent.rows import Bound
 
 log = logging.getLogger(__name__)
 
@@ -177,8 +182,18 @@ async def release(
     await advance(connection, new, State.HANDING_OVER, now, taker.actor)
     released = await _released(connection, [one for one, _ in opened], until, again=again is not None)
     evidence = [_evidence(one, taker, verdict.decision_id) for one, (_, verdict) in zip(released, opened, strict=True)]
-    await append(connection, evidence, now)
+    duties = [row for one, verdict in opened for row in _duties(one.waiting, verdict, now)]
+    await insert_all(connection, (Duty, duties), *rows_of([entry_of(event, now) for event in evidence]))
     return released
+
+
+def _duties(waiting: Waiting, verdict: Verdict, now: datetime) -> list[dict[str, Any]]:
+    """Build the rows of what the sides have to do from now on; they arise when the content goes for the first time."""
+    if waiting.attempts:
+        return []
+    of = Of(waiting.id, verdict.decision_id, waiting.test)
+    sides = {Bound.ABSENDER: waiting.sender, Bound.EMPFAENGER: waiting.recipient}
+    return [duty_row(one, sides[one.bound], of, now) for one in verdict.owing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
-"""Tables of permitted transfers: state, history, the keys that find them, the key of their content, and their tries."""
+"""Tables of permitted transfers: state, history, the keys that find them, the key of their content, tries, duties."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.db import NUMBER, Base
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return the options of an index over some rows."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Transfer(Base):
@@ -129,3 +134,39 @@ class CaseRelease(Base):
     transfer_id: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
     reason: Mapped[str] = mapped_column(String(32))
     at: Mapped[datetime]
+
+
+class Duty(Base):
+    """What one side has to do by a day since the content was handed over. Codes, ids and days alone.
+
+    Written with the decision to hand over. What it says never changes; it ends once (`done_on`), and so it stays.
+    """
+
+    __tablename__ = "duties"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    transfer_id: Mapped[str] = mapped_column(String(36))
+    decision_id: Mapped[str] = mapped_column(String(36))
+    duty: Mapped[str] = mapped_column(String(32))
+    bound: Mapped[str] = mapped_column(String(128))
+    """The instance that owes it."""
+    agency: Mapped[str] = mapped_column(String(128))
+    """Its agency."""
+    arose: Mapped[date]
+    due: Mapped[date]
+    """The last day in time."""
+    test: Mapped[bool]
+    """It arose from a test message: it is shown and can be done, and no figure counts it."""
+    recorded_at: Mapped[datetime]
+    done_on: Mapped[date | None]
+    done_how: Mapped[str | None] = mapped_column(String(16))
+    """``ERFUELLT`` or ``ENTFALLEN``."""
+    done_at: Mapped[datetime | None]
+    """When that was told to us."""
+
+    __table_args__ = (
+        UniqueConstraint("transfer_id", "duty", "bound"),
+        Index("ix_duties_open", "agency", "due", "id", **_where("done_on IS NULL")),
+        Index("ix_duties_done", "agency", "due", "id", **_where("done_on IS NOT NULL")),
+        Index("ix_duties_due", "due", "agency", **_where("done_on IS NULL AND NOT test")),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -21,9 +21,10 @@ from broker.transfers.gather import Records, complete, load_records
 from broker.transfers.models import DecisionRow
 from broker.transfers.record import decision_columns
 from broker.transfers.seek import Sought, seek_again
-from consent.decision import Decision, Refusal
+from consent.decision import Decision, Permit, Refusal
 from consent.engine import decide
 from consent.facts_json import facts_from_json
+from consent.owed import Owed, owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Verdict:
     code: str | None
     rests_on: str | None
     """The controller on whose record a refusal rests."""
+    owing: tuple[Owed, ...] = ()
+    """What a permit obliges to by a day."""
 
     def shown_code(self, viewer: str) -> str | None:
         """Return the code as this side may see it."""
@@ -112,7 +115,8 @@ def _decided(
         facts = complete(facts_from_json(first.facts), sought, records, day)
     except ProblemError as gone:  # the ersuchen was closed meanwhile
         return Verdict(sought.transfer_id, False, first.decision_id, gone.slug, None), None
-    decision = decide(facts, gateway.law.on(day), day)
+    catalogue = gateway.law.on(day)
+    decision = decide(facts, catalogue, day)
     row = {
         "id": new_id(),
         "transfer_id": sought.transfer_id,
@@ -122,7 +126,10 @@ def _decided(
         "at": gateway.clock(),
         **decision_columns(decision, facts, sought.references),
     }
-    return _verdict(sought.transfer_id, row["id"], decision, first.detail["kept"]), row
+    verdict = _verdict(sought.transfer_id, row["id"], decision, first.detail["kept"])
+    if verdict.still_permitted and isinstance(decision, Permit):
+        verdict = replace(verdict, owing=owed(catalogue.as_of(day), decision.duties, day))
+    return verdict, row
 
 
 def _verdict(transfer_id: str, decision_id: str, decision: Decision, sealed: Sequence[str]) -> Verdict:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker import erasure
+from broker import erasure, ops
 from broker.audit import export, tree
 from broker.bulk import fetch
 from broker.cleanup.tasks import TASKS, Task
@@ -22,6 +22,8 @@ from broker.db import Database
 from broker.delivery import dead, in_flight, notices, quittung
 from broker.delivery import repository as handing_over
 from broker.delivery.repository import Queue
+from broker.duties import repository as duties
+from broker.duties.repository import DutyState, Wanted
 from broker.erasure import EraseReason, Erasure
 from broker.gateway import Gateway
 from broker.outbox import repository as outbox
@@ -95,6 +97,16 @@ ASKED: dict[str, Ask] = {
     "dead letters of an agency": lambda c: dead.dead_letters(c, dead.Wanted(agency="agency-7"), 0, 50),
     "dead letters of a sender": lambda c: dead.dead_letters(c, dead.Wanted(sender=UNIT, since=NOW), 0, 50),
     "a dead letter": lambda c: dead.dead_letter(c, f"{4261:036}"),
+    "open duties": lambda c: duties.duties(c, Wanted("agency-7", UNIT), ON, None, 51),
+    "overdue duties": lambda c: duties.duties(c, Wanted("agency-7", None, DutyState.OVERDUE), ON, None, 51),
+    "next duties": lambda c: duties.duties(
+        c, Wanted("agency-7", UNIT, due_before=ON), ON, (date(2025, 1, 1), SOME_ID), 51
+    ),
+    "done duties": lambda c: duties.duties(c, Wanted("agency-7", UNIT, DutyState.DONE), ON, None, 51),
+    "all open duties": lambda c: duties.duties(c, Wanted(), ON, None, 51),
+    "a duty": lambda c: duties.duty(c, SOME_ID),
+    "duties of a transfer": lambda c: duties.duties_of(c, SOME_ID),
+    "how many are overdue": lambda c: ops.overdue(c, date(2023, 6, 1)),
     "relay looks": lambda c: outbox.anything_waits(c, [1, 2]),
     "relay takes": lambda c: outbox.claim(c, [1, 2], ["topic-9"], NOW),
 }

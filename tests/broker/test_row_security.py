@@ -33,6 +33,7 @@ RIGHTS = {
     "transfer_events": ("seq", OF_SIDES),
     "notices": ("id", OF_SIDES),
     "deliveries": ("transfer_id", OF_TRANSFER),
+    "duties": ("id", "bound = $1"),
     "quittungen": ("message_id", OF_TRANSFER),
     "consents": ("id", OF_CONSENT),
     "consent_withdrawals": ("consent_id", f"consent_id IN (SELECT id FROM consents WHERE {OF_CONSENT})"),
@@ -47,7 +48,15 @@ RIGHTS_OF_OFFICERS = {
     "audit_entries": ("id", OF_CONTROLLER),
     "audit_side": ("entry_id", f"entry_id IN (SELECT id FROM audit_entries WHERE {OF_CONTROLLER})"),
     "decisions": ("id", OF_CONTROLLER),
+    "duties": ("id", "agency = $1"),
 }
+KEYS = {table: key for table, (key, _) in (RIGHTS | RIGHTS_OF_OFFICERS).items()}
+
+
+def rule_for(table: str, who: str) -> str:
+    """Return which rows of a table an instance may see, or the officers of an agency."""
+    rights = RIGHTS if ":" in who else RIGHTS_OF_OFFICERS
+    return rights[table][1]
 
 
 @dataclass
@@ -60,13 +69,12 @@ class Tried:
 
     async def lawful(self, table: str, who: str) -> set[Any]:
         """Return the keys of the rows that an instance or controller may see."""
-        key, rule = (RIGHTS | RIGHTS_OF_OFFICERS)[table]
-        return {row[0] for row in await self.owner.fetch(f"SELECT {key} FROM {table} WHERE {rule}", who)}
+        query = f"SELECT {KEYS[table]} FROM {table} WHERE {rule_for(table, who)}"
+        return {row[0] for row in await self.owner.fetch(query, who)}
 
     async def everything(self, table: str) -> set[Any]:
         """Return the keys of all rows."""
-        key, _ = (RIGHTS | RIGHTS_OF_OFFICERS)[table]
-        return {row[0] for row in await self.owner.fetch(f"SELECT {key} FROM {table}")}
+        return {row[0] for row in await self.owner.fetch(f"SELECT {KEYS[table]} FROM {table}")}
 
     async def name(self, setting: str, who: str) -> None:
         """Say by hand whom the session serves."""
@@ -146,11 +154,10 @@ async def test_each_sees_just_its_own_rows(tried: Tried, role: DbRole) -> None:
 async def test_no_name_opens_more(tried: Tried, role: DbRole) -> None:
     """A name that is nobody's, a pattern, or SQL in the setting shows no row."""
     setting, tables = SEEN_BY[role]
-    key = RIGHTS | RIGHTS_OF_OFFICERS
     for who in ("", "%", "*", "' OR true --", "JOBCENTER-KREIS-RE:JOBCENTER", f"{JOBCENTER}x"):
         await tried.name(setting, who)
         for table in tables:
-            assert await tried.login.fetch(f"SELECT {key[table][0]} FROM {table}") == [], table
+            assert await tried.login.fetch(f"SELECT {KEYS[table]} FROM {table}") == [], table
 
 
 @pytest.mark.parametrize("role", SEEN_BY)
@@ -166,7 +173,7 @@ async def test_no_way_around(tried: Tried, role: DbRole) -> None:
 
 async def no_way_around(tried: Tried, who: str, table: str) -> None:
     """Try one table."""
-    key, _ = (RIGHTS | RIGHTS_OF_OFFICERS)[table]
+    key = KEYS[table]
     lawful = {str(one) for one in await tried.lawful(table, who)}
     foreign = {str(one) for one in await tried.everything(table)} - lawful
     assert foreign, table
@@ -193,7 +200,7 @@ async def no_way_around(tried: Tried, who: str, table: str) -> None:
 async def nothing_leaks(tried: Tried, who: str, table: str) -> None:
     """See that a function that tells is given own rows alone, and that statistics and parts of the table are closed."""
     tried.notices.clear()
-    key, _ = (RIGHTS | RIGHTS_OF_OFFICERS)[table]
+    key = KEYS[table]
     await tried.login.execute(
         "CREATE OR REPLACE FUNCTION pg_temp.tell(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS "
         "'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'"
@@ -221,7 +228,7 @@ async def test_the_setting_gives_others_nothing(tried: Tried, role: DbRole) -> N
     async def readable() -> set[str]:
         found = set()
         for table in (*RIGHTS, *RIGHTS_OF_OFFICERS):
-            key, _ = (RIGHTS | RIGHTS_OF_OFFICERS)[table]
+            key = KEYS[table]
             try:
                 await tried.login.fetch(f"SELECT {key}, {key} IS NULL FROM {table}")
             except asyncpg.InsufficientPrivilegeError:

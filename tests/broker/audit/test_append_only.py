@@ -34,6 +34,7 @@ MAY_CHANGE = {
     "client_keys",
     "clients",
     "deliveries",
+    "duties",
     "encryption_keys",
     "embedded_positions",
     "embedded_records",

@@ -24,7 +24,7 @@ from tests.world import evidence
 
 ABOUT_TRANSFERS = (
     "transfers", "transfer_events", "transfer_subjects", "transfer_lookup", "transfer_keys", "deliveries", "outbox",
-    "quittungen", "notices", "decisions", "submissions",
+    "quittungen", "notices", "decisions", "submissions", "duties",
 )  # fmt: skip
 
 

@@ -1,0 +1,62 @@
+"""``amtsbruecke duties``: what the sides of transfers still have to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from broker.cli.dead import explained
+from broker.clock import day_of
+from broker.duties import repository
+from broker.duties.api import shown
+from broker.duties.repository import DutyState, Wanted
+from broker.pages import place_of, place_text
+from broker.privileges import DbRole
+from broker.start import open_gateway
+
+app = typer.Typer(help="Pflichten aus Übermittlungen.", no_args_is_help=True)
+
+
+@app.callback()
+def duties() -> None:
+    """Group the commands."""
+
+
+@app.command("list")
+def list_command(
+    agency: Annotated[str | None, typer.Option(help="nur von dieser Behörde geschuldete", show_default=False)] = None,
+    state: Annotated[DutyState, typer.Option(help="open schließt ein, was überfällig ist")] = DutyState.OPEN,
+    due_before: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="nur vor diesem Tag fällige", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="höchstens so viele")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Fortsetzung, wie die vorige Seite sie nennt")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="als JSON ausgeben")] = False,
+) -> None:
+    """Pflichten auflisten, die am frühesten fälligen zuerst."""
+    wanted = Wanted(agency, None, state, due_before.date() if due_before else None)
+    rows, today, following = asyncio.run(_page(wanted, cursor, limit))
+    items = [shown(row, today) for row in rows]
+    if as_json:
+        shape = {"items": [item.model_dump(mode="json") for item in items], "next_cursor": following}
+        typer.echo(json.dumps(shape, indent=2))
+        return
+    for item in items:
+        typer.echo(f"{item.id}  {item.due}  {item.state.value:<8}{item.duty:<24}{item.bound}  {item.transfer_id}")
+    if not items:
+        typer.echo("Keine solche Pflicht.")
+    if following:
+        typer.echo(f"Weiter mit --cursor {following}")
+
+
+async def _page(wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[Any], date, str | None]:
+    async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
+        today = day_of(gateway.clock())
+        with explained():
+            found = list(await repository.duties(connection, wanted, today, place_of(cursor), limit + 1))
+    page = found[:limit]
+    return page, today, place_text(page[-1].due, page[-1].id) if len(found) > limit else None

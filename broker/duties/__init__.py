@@ -1,0 +1,1 @@
+"""Duties: what the sides of a transfer have to do by a day, and that it is done."""
