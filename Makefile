@@ -16,7 +16,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check bench faults mutate lock secrets clean
+.PHONY: help install run test check bench faults mutate second lock secrets clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ faults: install ## break things on purpose under load, and see what holds; ARGS=
 
 mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some
 	$(BIN)/python -m tests.consent.mutate
+
+second: install ## the law's tables a second time, in Cedar: 100,000 requests answered alike; ARGS=1000000 asks more
+	$(BIN)/python -m tests.consent.second $(ARGS)
 
 lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newer versions
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT \
