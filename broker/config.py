@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     retry_longest_seconds: float = Field(default=3600, gt=0, description="bound of the growing pauses between attempts")
     retry_attempts: int = Field(default=12, ge=1, description="after so many failed attempts a transfer lies dead")
     warn_days: int = Field(default=3, ge=0, description="so long before it expires both offices are warned")
+    sealing_key_hours: float = Field(
+        default=24, ge=0, description="how long a sealing key is used before the next one; 0: until an operator rotates"
+    )
+    sealing_key_ahead_seconds: float = Field(
+        default=3600,
+        ge=60,
+        description="so long before it is used a sealing key is made, to be brought to all machines",
+    )
+    keeps_keys: bool = Field(
+        default=False,
+        description="this `cleanup` makes and deletes sealing keys; one, beside PostgreSQL. On SQLite it always does",
+    )
     cleanup_seconds: float = Field(default=3600, gt=0, description="how often the clean-up runs")
     deliver_seconds: float = Field(default=1.0, gt=0, description="how often channels are looked at")
     kafka_bootstrap: str = Field(default="", description="Apache Kafka, `host:port,host:port`; empty: embedded topics")

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from broker.audit.freshness import sealing
 from broker.clock import MOST_OFFSET_SECONDS, day_of, offset, timestamp
 from broker.gateway import Gateway, gateway
+from broker.key_watch import MISSING, OLD
 from broker.logins import look
 from broker.migrations import newest
 from broker.transport.base import Pinged, Transport
@@ -55,6 +56,26 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "keys-missing": (
         "Schlüssel fehlen. Die Schlüsseldateien und ihre Rechte prüfen.",
         "Keys are missing. Check the key files and their permissions.",
+    ),
+    MISSING: (
+        (
+            "Der Versiegelungsschlüssel dieses Zeitraums liegt hier nicht, oder es ist ein anderer. "
+            "Die Schlüsseldateien von dem Rechner holen, der sie macht (docs/keys.md)."
+        ),
+        (
+            "The sealing key of this period is not here, or is another one. "
+            "Get the key files from the machine that makes them (docs/keys.md)."
+        ),
+    ),
+    OLD: (
+        (
+            "Seit mehr als zwei Zeiträumen gibt es keinen neuen Versiegelungsschlüssel. AMTSBRUECKE_KEEPS_KEYS bei "
+            "einem `cleanup` setzen oder `amtsbruecke keys rotate sealing` ausführen (docs/keys.md)."
+        ),
+        (
+            "There has been no new sealing key for more than two periods. Set AMTSBRUECKE_KEEPS_KEYS for one `cleanup` "
+            "or run `amtsbruecke keys rotate sealing` (docs/keys.md)."
+        ),
     ),
     "transport-unreachable": (
         "Der Transport (Kafka) antwortet nicht. Seine Anschrift und die Broker prüfen.",
@@ -166,6 +187,7 @@ def checks_of(shared: Gateway) -> list[Check]:
         Check("clock", lambda: clock_right(shared), "database-unreachable"),
         Check("process", lambda: not_stopping(shared), "stopping"),
         Check("keys", lambda: keys_loaded(shared), "keys-missing"),
+        Check("sealing-key", lambda: sealing_key_in_force(shared), MISSING, warns=True),
         Check("loops", lambda: loops_alive(shared), "role-silent"),
         Check("law", lambda: law_known(shared), "law-unknown"),
         Check("law-to-come", lambda: law_readable(shared), "law-unreadable", warns=True),
@@ -223,10 +245,16 @@ async def sealing_near(shared: Gateway) -> None:
 
 
 async def keys_loaded(shared: Gateway) -> None:
-    """Look whether there is a key for each purpose."""
+    """Look whether there is a key for each purpose, and one that may seal."""
     keys = shared.keys
-    if not (keys.pseudonym and keys.sealing and keys.signing and keys.tokens):
+    if not (keys.pseudonym and keys.sealing and keys.signing and keys.tokens and keys.seals):
         raise NotReady("keys-missing")
+
+
+async def sealing_key_in_force(shared: Gateway) -> None:
+    """Look whether the sealing key of this period is here, and is not an old one."""
+    if shared.keys.sealing_fault is not None:
+        raise NotReady(shared.keys.sealing_fault)
 
 
 async def not_stopping(shared: Gateway) -> None:

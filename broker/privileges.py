@@ -65,6 +65,7 @@ _SEEN = {
     "audit_checkpoints": "SELECT",
     "audit_pending": "SELECT, INSERT",
     "duties": "SELECT (agency, done_on, due, test)",
+    "key_checks": "SELECT",
     "transfers": "SELECT (accepted_at, agency, state)",
 }
 _WORKS = {**_SEEN, "audit_entries": "INSERT", "audit_side": "INSERT", "transfers": "SELECT, UPDATE"}
@@ -111,7 +112,9 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "outbox": "SELECT (id, record_id, transfer_id), DELETE",
         "quittungen": "SELECT (transfer_id), DELETE",
         "transfer_events": "SELECT, INSERT, DELETE",
-        "transfer_keys": "SELECT (transfer_id), DELETE",
+        "ersuchen_contents": "SELECT (ersuchen_id, sealing_kid, wrapped), UPDATE (sealing_kid, wrapped)",
+        "key_checks": "SELECT, INSERT, UPDATE (deleted_at)",
+        "transfer_keys": "SELECT (transfer_id, sealing_kid), DELETE",
         "transfers": "SELECT, UPDATE, DELETE",
     },
     DbRole.CONSOLE: {
@@ -168,6 +171,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
             "UPDATE (attempts_before, last_error, leased_until, sealed, way)"
         ),
         "duties": "SELECT",
+        "key_checks": "SELECT, INSERT",
         "transfer_keys": "SELECT (transfer_id), DELETE",
     },
 }

@@ -17,10 +17,12 @@ from broker.audit import tree
 from broker.audit.checkpoint import names_one_of
 from broker.clock import Clock, system_clock
 from broker.config import Settings
-from broker.db import Database, sqlstate
+from broker.db import Database, one_at_a_time, sqlstate
 from broker.gateway import Gateway
 from broker.in_force import LawInForce
-from broker.keys import Keys, load_keys
+from broker.key_checks import absent, on_record, put_on_record, strangers, unknown
+from broker.key_watch import watched_keys
+from broker.keys import PSEUDONYM, PURPOSES, Keys, load_keys
 from broker.law import keeper
 from broker.listening import CannotStart, NotYet
 from broker.logins import login_of, look, roles_of
@@ -32,6 +34,8 @@ from broker.transport.kafka import KafkaTransport
 from consent.catalogue import load_catalogue
 
 HALT_SECONDS = 5
+RECORDS_KEYS = (None, DbRole.ADMIN, DbRole.ERASER)
+"""Who may put keys on record in PostgreSQL: the owner, an administrator, the clean-up."""
 #: They decide, and need to know by which catalogue; the others may not even look.
 DECIDES = (None, DbRole.GATEWAY, DbRole.DELIVERY, DbRole.ADMIN)
 
@@ -61,14 +65,13 @@ async def open_gateway(
             await asyncio.to_thread(upgrade, settings.database)
         else:
             await require_version(database)
-        keys = await asyncio.to_thread(load_keys, settings.keys_dir, makes=makes_keys or database.is_sqlite)
-        if not makes_keys and not database.is_sqlite:
-            await require_keys(database, keys, settings.keys_dir)
+        keys = await _keys(database, settings.keys_dir, clock, makes=makes_keys or database.is_sqlite)
         second = database.now if clock is system_clock else None
         gateway = Gateway(settings, clock, database, keys, LawInForce(load_catalogue()), second_clock=second)
         if role in DECIDES:
             await keeper.look(gateway)
-        yield gateway
+        async with watched_keys(gateway):
+            yield gateway
     finally:
         await database.close()
 
@@ -99,18 +102,46 @@ async def require_version(database: Database) -> None:
         raise CannotStart(text)
 
 
+async def _keys(database: Database, folder: Path, clock: Clock, *, makes: bool) -> Keys:
+    """Read the keys, and make the first of those that the database knows none of, where this process `makes` keys.
+
+    Raises `KeyFileError`, and `CannotStart` where they are not those of the database.
+    """
+    async with database.reading() as connection:
+        rows = await on_record(connection)
+    known = {row.purpose for row in rows}
+    made = [purpose for purpose in PURPOSES if purpose not in known] if makes else []
+    keys = await asyncio.to_thread(load_keys, folder, makes=made)
+    await require_keys(database, keys, folder)
+    new = unknown(keys, rows)
+    if makes and any(new.values()) and (database.is_sqlite or database.role in RECORDS_KEYS):
+        async with database.writing() as connection:
+            await one_at_a_time(connection)
+            for purpose, secrets in new.items():
+                await put_on_record(connection, purpose, secrets, clock())
+        await require_keys(database, keys, folder)
+    return keys
+
+
 async def require_keys(database: Database, keys: Keys, folder: Path) -> None:
     """Look whether the keys are those that the database's other processes have. Raises `CannotStart`.
 
-    Files are made, and copied, together: where the log was signed with another key, the secrets are others too, under
-    the same ids.
+    By the check values on record; and files are made, and copied, together: where the log was signed with another key,
+    the secrets are others too. On SQLite the log is not asked, there is no other machine.
     """
     async with database.reading() as connection:
-        note = (await tree.head(connection)).note
+        rows = await on_record(connection)
+        note = None if database.is_sqlite else (await tree.head(connection)).note
+    others, lost = strangers(keys, rows), absent(keys, rows, PSEUDONYM)
     if note and not names_one_of(keys.checkpoint, note):
+        others.append("checkpoint")
+    if others or lost:
+        differs = f"andere als die, mit denen sie geführt wird: {', '.join(others)}. " if others else ""
+        misses = f"Es fehlt: {', '.join(lost)}. " if lost else ""
         raise CannotStart(
-            f"Die Schlüssel in {folder} gehören nicht zu dieser Datenbank: Ihr Protokoll ist mit anderen gesiegelt. "
-            "Alle Prozesse brauchen dieselben Dateien (docs/keys.md); von einem Rechner kopieren, auf dem sie liegen."
+            f"Die Schlüssel in {folder} gehören nicht zu dieser Datenbank. {differs.capitalize()}{misses}"
+            "Alle Prozesse brauchen dieselben Dateien (docs/keys.md): von einem Rechner kopieren, auf dem sie liegen, "
+            "oder aus der Sicherung holen."
         )
 
 

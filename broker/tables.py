@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker import key_checks as _keys
 from broker.audit import models as _audit
 from broker.auth import models as _auth
 from broker.cleanup import horizons as _cleanup
@@ -25,6 +26,7 @@ PARTS = (
     _delivery,
     _directory,
     _law,
+    _keys,
     _lifecycle,
     _outbox,
     _requests,

@@ -30,6 +30,8 @@ EVENTS: Mapping[str, str] = {
     "dead.retried": "Tote Übermittlung erneut versucht",
     "dead.released": "Spätere Übermittlungen an einer toten vorbeigelassen",
     "dead.discarded": "Tote Übermittlung verworfen",
+    "key.made": "Versiegelungsschlüssel gemacht",
+    "key.deleted": "Versiegelungsschlüssel gelöscht; was unter ihm lag, öffnet niemand mehr",
     "cleanup.done": "Gelöscht, dessen Frist um war",
     "transfer.expiring": "Übermittlung läuft bald ab",
     "notice.created": "Mitteilung an den Empfänger",

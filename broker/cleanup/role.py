@@ -21,6 +21,8 @@ from broker.db import one_at_a_time
 from broker.delivery.in_flight import expire_due, warn_due
 from broker.erasure import EraseReason, Erasure, erase
 from broker.gateway import Gateway
+from broker.keys import KeyFileError
+from broker.sealing_keys import keeps_keys, prune, rotate_if_due
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ BEAT_SECONDS = 15.0
 
 
 async def clean_up(gateway: Gateway) -> dict[str, int]:
-    """Warn, expire, and delete all whose time is over; return how many of each kind."""
+    """Warn, expire, and delete all whose time is over; return how many of each kind. Sealing keys come and go last."""
     done = {WARNED: await warn_due(gateway), EXPIRED: await expire_due(gateway)}
     for task in TASKS:
         done[task.name] = await _run(gateway, task)
@@ -49,7 +51,26 @@ async def clean_up(gateway: Gateway) -> dict[str, int]:
     for kind in (WARNED, EXPIRED, SIDE):
         metrics.cleaned(kind, done[kind])
     await keep_months(gateway)
+    await keep_sealing_keys(gateway)
     return done
+
+
+async def keep_sealing_keys(gateway: Gateway) -> None:
+    """Make the next sealing key in time, and delete those that nothing hangs on, where this process keeps the keys.
+
+    A folder that is full or not to be written to does not stop the rest; readiness warns when a key is too old.
+    """
+    if not keeps_keys(gateway):
+        return
+    try:
+        made = await rotate_if_due(gateway, ACTOR)
+        gone = await prune(gateway, ACTOR)
+    except (KeyFileError, OSError) as exc:
+        log.warning("sealing keys wait for the next time", extra={"error": type(exc).__name__})
+        return
+    for reason, count in (("sealing-key-made", int(made)), ("sealing-key-deleted", len(gone))):
+        if count:
+            log.info("kept the sealing keys", extra={"reason": reason, "count": count})
 
 
 async def what_is_due(gateway: Gateway) -> dict[str, int]:

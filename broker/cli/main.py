@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from broker.cli import audit, cleanup, client, database, dead, directory, duties, law, message, roles, run, topics
+from broker.cli import audit, cleanup, client, database, dead, directory, duties, keys, law, message, roles, run, topics
 
 app = typer.Typer(
     name="amtsbruecke",
@@ -22,6 +22,7 @@ app.command("cleanup")(cleanup.cleanup)
 app.add_typer(audit.app, name="audit")
 app.add_typer(directory.app, name="directory")
 app.add_typer(client.app, name="client")
+app.add_typer(keys.app, name="keys")
 app.add_typer(law.app, name="law")
 app.add_typer(message.app, name="message")
 app.add_typer(dead.app, name="dead")

@@ -73,7 +73,7 @@ def test_processes_that_start_together_have_the_same_keys(tmp_path: Path) -> Non
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(start, range(6)))
 
-    assert found == [told(load_keys(tmp_path / "keys", makes=False))] * 6
+    assert found == [told(load_keys(tmp_path / "keys", makes=()))] * 6
     assert len(list((tmp_path / "keys").iterdir())) == 5
 
 
@@ -87,7 +87,7 @@ def test_a_start_that_may_make_no_keys_says_where_they_are_missing(tmp_path: Pat
     load_keys(tmp_path)
     (tmp_path / "pseudonym-1.json").unlink()
     with pytest.raises(KeyFileError, match=r"fehlen Schlüssel \(pseudonym\)"):
-        load_keys(tmp_path, makes=False)
+        load_keys(tmp_path, makes=())
 
     assert not (tmp_path / "pseudonym-1.json").exists()
 

@@ -34,7 +34,7 @@ CONTENT = {
     ("deliveries", "sealed"): {DbRole.DELIVERY, DbRole.ERASER},
     ("transfer_keys", "wrapped"): {DbRole.DELIVERY},
     ("ersuchen_contents", "sealed"): {DbRole.READER},
-    ("ersuchen_contents", "wrapped"): {DbRole.READER},
+    ("ersuchen_contents", "wrapped"): {DbRole.READER, DbRole.ERASER},
     ("embedded_records", "value"): {DbRole.DELIVERY},
     ("quittungen", "content"): {DbRole.DELIVERY, DbRole.READER},
 }

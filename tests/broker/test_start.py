@@ -11,7 +11,7 @@ from broker.audit.log import append
 from broker.audit.sequencer import Sealer
 from broker.config import Settings
 from broker.db import Database
-from broker.keys import KeyFileError, load_keys
+from broker.keys import KeyFileError, key_file, load_keys, make_key
 from broker.listening import CannotStart
 from broker.migrations import newest
 from broker.privileges import DbRole
@@ -74,6 +74,61 @@ async def test_a_role_with_the_keys_of_another_is_refused(data_dir: Path, tmp_pa
         await started(elsewhere)
 
     await started(settings)
+
+
+@pytest.mark.parametrize("purpose", ["pseudonym", "sealing"])
+async def test_another_secret_under_an_id_on_record_is_refused(data_dir: Path, purpose: str) -> None:
+    """From the first start on, before anything is sealed: the text names the file; with the right one it starts."""
+    settings = Settings(data_dir=data_dir, **settings_of(data_dir))
+    async with fresh_gateway(data_dir):
+        pass
+    path = key_file(settings.keys_dir, purpose, "1")
+    right = path.read_bytes()
+    path.unlink()
+    make_key(settings.keys_dir, purpose, "1")
+    for start in (started(settings), commanded(settings)):
+        with pytest.raises(CannotStart, match=rf"gehören nicht zu dieser Datenbank.*{purpose}-1") as refused:
+            await start
+    path.write_bytes(right)
+    await started(settings)
+
+    assert refused.value.status == 78
+
+
+async def test_lost_secrets_are_not_replaced_in_silence(data_dir: Path, tmp_path: Path) -> None:
+    """A machine with an empty folder gets no secrets of its own, from a command neither, once there are some."""
+    async with fresh_gateway(data_dir):
+        pass
+    elsewhere = Settings(data_dir=data_dir, **settings_of(data_dir)).model_copy(
+        update={"data_dir": tmp_path / "elsewhere", "database_url": database_of(data_dir)}
+    )
+    with pytest.raises(KeyFileError, match=r"fehlen Schlüssel \(pseudonym, sealing\)"):
+        await commanded(elsewhere)
+
+    assert list(elsewhere.keys_dir.iterdir()) == []
+
+
+async def test_a_pseudonym_key_that_is_on_record_and_not_here_is_missed(data_dir: Path) -> None:
+    """Without it objections recorded under it would not be found: nothing starts."""
+    settings = Settings(data_dir=data_dir, **settings_of(data_dir))
+    async with fresh_gateway(data_dir):
+        make_key(settings.keys_dir, "pseudonym", "2")
+    async with fresh_gateway(data_dir):
+        pass
+    key_file(settings.keys_dir, "pseudonym", "2").unlink()
+    with pytest.raises(CannotStart, match="Es fehlt: pseudonym-2"):
+        await started(settings)
+
+
+def database_of(data_dir: Path) -> str:
+    """Return the address of the database of a data directory."""
+    return Settings(data_dir=data_dir, **settings_of(data_dir)).database
+
+
+async def commanded(settings: Settings) -> None:
+    """Start as an operator's command does."""
+    async with open_gateway(settings):
+        pass
 
 
 async def started(settings: Settings) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from broker.cleanup.role import clean_up
+from broker.keys import SEALING, key_file
 from broker.privileges import DbRole
+from broker.sealing_keys import prune, rotate
 from schemas.compose import BlockSpec
 from schemas.identifiers import DataCategory
 from tests.flow.dumped import keys_left, opened, take_dump
@@ -47,6 +51,14 @@ async def received(kreis: Kreis) -> None:
     await clean_up(kreis.gateway.acting(DbRole.ERASER))
 
 
+async def sealing_key_ends(kreis: Kreis) -> None:
+    """Let the period of the sealing key pass, and the time in which a content may live."""
+    eraser = kreis.gateway.acting(DbRole.ERASER)
+    await rotate(eraser, "operator:*", timedelta(hours=1))
+    kreis.clock.move(days=kreis.gateway.settings.payload_days + 1)
+    await prune(eraser, "operator:*")
+
+
 async def _rows(kreis: Kreis) -> list[dict[str, str]]:
     query = "SELECT id AS transfer_id, message_id, recipient FROM transfers"
     return [dict(row._mapping) for row in await rows(kreis.gateway, query)]
@@ -69,6 +81,27 @@ async def test_after_the_receipts_no_key_that_is_left_opens_anything(kreis: Krei
     assert await keys_left(kreis, after)  # there are keys: those of files, and what derives from them
     assert await opened(kreis, after) == set()
     assert await opened(kreis, forgotten) == readable
+
+
+async def test_with_its_sealing_key_ends_what_the_database_keeps_of_deleted_rows(kreis: Kreis) -> None:
+    """Wrapped keys dug out of old pages open their contents until the file of their sealing key is gone, then no more.
+
+    The ciphertexts are still there, and so are all other keys; with the file put back the same search finds them again.
+    """
+    await sent(kreis)
+    before = await take_dump(kreis)
+    await received(kreis)
+    dug_out = (await take_dump(kreis)).with_rows("transfer_keys", before)
+    file = key_file(kreis.gateway.settings.keys_dir, SEALING, "1")
+    content = file.read_bytes()
+    readable = await opened(kreis, dug_out)
+    await sealing_key_ends(kreis)
+    left = await opened(kreis, dug_out)
+    file.write_bytes(content)
+
+    assert len(readable) == TRANSFERS
+    assert left == set()
+    assert await opened(kreis, dug_out) == readable
 
 
 async def test_no_mark_of_a_person_stands_in_the_clear(kreis: Kreis) -> None:
