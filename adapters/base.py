@@ -1,8 +1,8 @@
 """What every adapter is: the types that pass between the broker and an agency's side.
 
 Nothing here or below repeats a word of the payload: contents are kept out of every repr, and errors carry reason codes.
-All input and output is blocking; call `deliver`, `collect`, `prepare`, `tidy` and the settling of a quittung in a
-thread (``asyncio.to_thread``).
+All input and output is blocking, and may hang like the share it works on; call `deliver`, `collect`, `prepare`, `tidy`
+and the settling of a quittung in a thread.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Reason(StrEnum):
     CHANNEL_DOES_NOT_PUSH = "channel-does-not-push"
     MESSAGE_TOO_LARGE = "message-too-large"
     OTHER_BYTES_UNDER_THIS_ID = "other-bytes-under-this-id"
+    TOO_LATE = "too-late"
+    """It took so long that somebody else may have begun, or the law may have been asked again."""
 
 
 class DeliveryError(Exception):
@@ -47,6 +49,11 @@ class DeliveryError(Exception):
         super().__init__(f"hand-over failed: {reason_code} ({'retryable' if retryable else 'not retryable'})")
         self.retryable = retryable
         self.reason_code = str(reason_code)
+
+
+def always() -> bool:
+    """Say that a hand-over may go, for whoever knows no end of it."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Delivery:
     content: bytes = field(repr=False)
     statement: bytes | None = field(repr=False)
     created_at: datetime
+    may_go: Callable[[], bool] = field(default=always, repr=False)
+    """Whether it may still become visible; asked right before it does, in the thread that hands over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,12 @@ class Package:
     transfer_id: TransferId
     target: str
     files: tuple[PlannedFile, ...]
+    may_go: Callable[[], bool] = field(default=always, repr=False)
+
+    def require_time(self) -> None:
+        """Return where the message may still become visible. Raises `DeliveryError` (retryable)."""
+        if not self.may_go():
+            raise DeliveryError(retryable=True, reason_code=Reason.TOO_LATE)
 
     @property
     def message(self) -> PlannedFile:
@@ -172,7 +187,7 @@ class Channel(Protocol):
         """Make the places ready, once, when the directory is loaded."""
 
     def put(self, package: Package) -> Handover:
-        """Hand over, idempotent by transfer id; raises `DeliveryError`."""
+        """Hand over, idempotent by transfer id; asks `Package.require_time` last. Raises `DeliveryError`."""
 
     def collect(self, targets: Mapping[str, frozenset[UnitCode]], now: datetime) -> Iterator[ReceivedQuittung]:
         """Yield the quittungen that lie there, in a stable order; raises `DeliveryError`."""

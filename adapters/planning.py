@@ -60,4 +60,4 @@ def package(delivery: Delivery, settings: AdapterSettings, *companions: PlannedF
     if (delivery.message_type, delivery.version) not in settings.accepts:
         raise DeliveryError(retryable=False, reason_code=Reason.MESSAGE_VERSION_NOT_ACCEPTED)
     message = PlannedFile(f"{delivery.transfer_id}{MESSAGE_NAME}", delivery.content)
-    return Package(delivery.transfer_id, target_of(delivery, settings), (*companions, message))
+    return Package(delivery.transfer_id, target_of(delivery, settings), (*companions, message), delivery.may_go)

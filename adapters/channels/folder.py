@@ -183,10 +183,12 @@ def _drop(place: int, marks: int, package: Package) -> None:
         marked = True
         durable.rename(marks, _hidden(package.transfer_id), package.transfer_id)
         os.fsync(marks)
-        for file in package.files:
+        for file in package.companions:
             durable.rename(place, _hidden(file.name), file.name)
+        package.require_time()
+        durable.rename(place, _hidden(package.message.name), package.message.name)
         os.fsync(place)
-    except OSError:
+    except (OSError, DeliveryError):
         with suppress(OSError):
             if not marked or durable.exists(place, _hidden(package.message.name)):
                 _take_back(place, marks, package)

@@ -245,9 +245,11 @@ async def lease(connection: AsyncConnection, transfer_ids: Sequence[str], taker:
     await connection.execute(update(DeliveryRow).where(DeliveryRow.transfer_id.in_(transfer_ids)).values(values))
 
 
-async def keep_leases(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], until: datetime) -> None:
-    """Prolong the leases of attempts (transfer, number); not of one after which a later attempt has begun."""
-    await _of_attempts(connection, attempts, leased_until=until)
+async def keep_leases(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], until: datetime) -> set[str]:
+    """Prolong the leases of attempts (transfer, number) after which no later one has begun; return whose."""
+    key = tuple_(DeliveryRow.transfer_id, DeliveryRow.attempts)
+    statement = update(DeliveryRow).where(key.in_(attempts)).values(leased_until=until)
+    return set(await connection.scalars(statement.returning(DeliveryRow.transfer_id)))
 
 
 async def let_go(connection: AsyncConnection, attempts: Sequence[tuple[str, int]], now: datetime) -> None:

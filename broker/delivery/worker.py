@@ -1,47 +1,35 @@
-"""Push: bring messages to offices whose software does not fetch them, and pick up what they answer."""
+"""Push: serve the offices whose software does not fetch, each by a task of its own, and pick up what they answer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
-from time import monotonic
-from uuid import uuid4
+from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.base import AgencyAdapter, Delivery, DeliveryError, ReceivedQuittung
+from adapters.base import AgencyAdapter, DeliveryError, ReceivedQuittung
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
-from broker import metrics
-from broker.delivery.handover import Released, take
+from broker.delivery.bringing import Office, longest, push
 from broker.delivery.in_flight import expire_due
-from broker.delivery.pauses import pause_after
 from broker.delivery.quittung import Brought, accept_quittung
-from broker.delivery.repository import FAULT, Queue, Taker, Way, hold, keep_leases, let_go, note_failure
+from broker.delivery.strand import Strand
 from broker.directory.repository import channels
 from broker.errors import CannotDecide, ProblemError
 from broker.gateway import Gateway
-from broker.lifecycle.progress import advance
-from broker.lifecycle.states import State
 from schemas.errors import SchemasError
-from schemas.identifiers import AgencyId, Instance, MessageId, TransferId
 from schemas.xml import validate_quittung
 
 log = logging.getLogger(__name__)
 
-ACTOR = "broker:delivery"
-WORKER = str(uuid4())
-"""This process, as the holder of leases."""
-TOGETHER = 8
-"""So many are taken in one transaction; they are brought one after another."""
-FRESH_SECONDS = 2.0
-"""So long what waits behind another is brought by the decision that it was taken with."""
-RENEWALS = 3
-"""So often a lease is prolonged in its time while an office's channel is slow."""
+ABREAST = 8
+"""So many offices are served side by side, beside those that take long."""
+PATIENCE_SECONDS = 1.0
+"""After so long an office that is still being served is not waited for: the others have their turn."""
 PAUSE_AFTER_FAULT = 1.0
+FAREWELL_SECONDS = 2.0
 
 
 async def adapters_of(gateway: Gateway) -> dict[str, AgencyAdapter]:
@@ -57,139 +45,99 @@ async def adapters_of(gateway: Gateway) -> dict[str, AgencyAdapter]:
     return adapters
 
 
+class Offices:
+    """Who is being served: a task for each office, so that one whose share hangs keeps no other waiting."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        """Serve nobody yet."""
+        self._gateway = gateway
+        self._tasks: dict[str, asyncio.Task[int]] = {}
+        self._strands: dict[str, Strand] = {}
+
+    async def serve(self, adapters: Mapping[str, AgencyAdapter]) -> int:
+        """Serve every pushing office that is not being served yet; return how many messages and quittungen that were.
+
+        An office that takes long goes on by itself, and counts in the round in which it ends. Raises faults of the
+        database, and `CannotDecide`.
+        """
+        fresh: set[asyncio.Task[int]] = set()
+        for agency, adapter in adapters.items():
+            strand = self._strands.setdefault(agency, Strand())
+            if self._gateway.halt.requested:
+                break
+            if adapter.pushes and agency not in self._tasks and not strand.hangs:
+                fresh.add(self._begin(Office(agency, adapter, strand)))
+            if len(fresh) >= ABREAST:
+                fresh = await _all_but_done(fresh)
+        if fresh:
+            await asyncio.wait(fresh, timeout=PATIENCE_SECONDS)
+        return self._ended()
+
+    def _begin(self, office: Office) -> asyncio.Task[int]:
+        task = asyncio.create_task(_serve(self._gateway, office))
+        self._tasks[office.agency] = task
+        return task
+
+    def _ended(self) -> int:
+        """Forget who was served; return how much it was, or raise what one of them raised."""
+        over = [self._tasks.pop(agency) for agency, task in list(self._tasks.items()) if task.done()]
+        faults = [fault for task in over if (fault := task.exception()) is not None]
+        if faults:
+            raise faults[0]
+        return sum(task.result() for task in over)
+
+    async def rest(self, seconds: float | None = None) -> int:
+        """Wait for those who are still being served, at most so long; return how much it was. Raises as `serve`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        return self._ended()
+
+    async def leave(self) -> None:
+        """Stop serving. What was begun keeps its lease until that runs out; what was not is let go."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+async def _all_but_done(tasks: set[asyncio.Task[int]]) -> set[asyncio.Task[int]]:
+    """Wait until one is done; return the others to be waited for, none where all take long."""
+    done, others = await asyncio.wait(tasks, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    return others if done else set()
+
+
 async def deliver_once(gateway: Gateway, adapters: Mapping[str, AgencyAdapter]) -> int:
     """Bring what waits to every pushing agency that is open, pick up quittungen, end what is over; return how many."""
-    done = 0
-    for agency, adapter in adapters.items():
-        if adapter.pushes and not gateway.halt.requested:
-            done += await _serve(gateway, agency, adapter)
+    offices = Offices(gateway)
+    try:
+        done = await offices.serve(adapters) + await offices.rest()
+    finally:
+        await offices.leave()
     return done + await expire_due(gateway)
 
 
-async def _serve(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
+async def _serve(gateway: Gateway, office: Office) -> int:
     """Serve one office; a fault that it alone meets stops no other office."""
     try:
         now = gateway.clock()
-        done = await _push(gateway, agency, adapter) if adapter.opens_at(now) <= now else 0
-        return done + await pick_up(gateway, agency, adapter)
+        done = await push(gateway, office) if office.adapter.opens_at(now) <= now else 0
+        return done + (0 if office.strand.hangs else await pick_up(gateway, office))
     except (SQLAlchemyError, CannotDecide):
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
-        log.warning("office cannot be served", extra={"agency": agency, "error": type(exc).__name__})
+        log.warning("office cannot be served", extra={"agency": office.agency, "error": type(exc).__name__})
         return 0
 
 
-async def _push(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
-    done, taker = 0, Taker(ACTOR, "", Way.PUSH, holder=WORKER)
-    while not gateway.halt.requested:
-        taken = await take(gateway, taker, Queue(agency=agency), TOGETHER)
-        if taken is None:
-            break
-        await _bring_all(gateway, adapter, taken)
-        done += len(taken) or 1
-    return done
-
-
-async def _bring_all(gateway: Gateway, adapter: AgencyAdapter, taken: Sequence[Released]) -> None:
-    """Hand over one after another; what was not begun soon, or before the process is to end, is let go at once.
-
-    So nothing is brought long after the law was asked: who takes it next asks again.
-    """
-    left, begun, decided = list(taken), False, monotonic()
-    try:
-        async with _leased(gateway, left):
-            while left and not gateway.halt.requested:
-                begun = True
-                await _bring(gateway, adapter, left[0])
-                begun = False
-                del left[0]
-                if monotonic() - decided > FRESH_SECONDS:
-                    break
-    finally:
-        if not_begun := left[1:] if begun else left:
-            async with gateway.db.writing() as connection:
-                await let_go(connection, [(one.transfer.id, one.attempt) for one in not_begun], gateway.clock())
-
-
-async def _bring(gateway: Gateway, adapter: AgencyAdapter, released: Released) -> None:
-    """Hand over outside of any transaction, then note it; dying between the two hands over the same file again."""
-    transfer = released.transfer
-    try:
-        await asyncio.to_thread(adapter.deliver, _delivery(released))
-    except DeliveryError as exc:
-        await _failed(gateway, released, exc)
-        return
-    except Exception:  # noqa: BLE001 - a fault of ours in one dialect or channel; tried again like a broken share
-        await _failed(gateway, released, DeliveryError(retryable=True, reason_code=FAULT))
-        return
-    async with gateway.db.writing() as connection:
-        await advance(connection, [transfer.id], State.DELIVERED, gateway.clock(), ACTOR)
-
-
-@asynccontextmanager
-async def _leased(gateway: Gateway, left: Sequence[Released]) -> AsyncIterator[None]:
-    """Prolong the leases of what is left while the body runs, so that nobody else brings it to a slow office too."""
-    task = asyncio.create_task(_prolong(gateway, left))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _prolong(gateway: Gateway, left: Sequence[Released]) -> None:
-    span = timedelta(seconds=gateway.settings.lease_seconds)
-    while True:
-        await asyncio.sleep(span.total_seconds() / RENEWALS)
-        with suppress(SQLAlchemyError):
-            async with gateway.db.writing() as connection:
-                until = gateway.clock() + span
-                await keep_leases(connection, [(one.transfer.id, one.attempt) for one in left], until)
-
-
-def _delivery(released: Released) -> Delivery:
-    transfer = released.transfer
-    recipient = Instance.parse(transfer.recipient)
-    return Delivery(
-        transfer_id=TransferId(transfer.id),
-        message_id=MessageId(transfer.message_id),
-        agency=AgencyId(transfer.agency),
-        unit=recipient.unit,
-        branch=released.branch,
-        message_type=transfer.message_type,
-        version=transfer.version,
-        content=released.content,
-        statement=transfer.statement.encode() if transfer.statement else None,
-        created_at=transfer.accepted_at,
-    )
-
-
-async def _failed(gateway: Gateway, released: Released, error: DeliveryError) -> None:
-    """Try again after a growing pause, or lay the transfer dead with the reason; unless a later attempt has begun."""
-    transfer_id, attempt, settings = released.transfer.id, released.attempt, gateway.settings
-    log.warning("hand-over failed", extra={"transfer": transfer_id, "reason": error.reason_code})
-    now = gateway.clock()
-    tries = attempt - released.transfer.attempts_before
-    again = error.retryable and tries < settings.retry_attempts
-    until = now + pause_after(tries, settings, gateway.chance) if again else now
-    async with gateway.db.writing() as connection:
-        await hold(connection, transfer_id)  # before its delivery, like everybody
-        noted = await note_failure(connection, transfer_id, attempt, until, error.reason_code)
-        if noted and again:
-            metrics.delivery_retry()
-        if noted and not again:
-            await advance(connection, [transfer_id], State.DEAD, now, ACTOR, error.reason_code)
-
-
-async def pick_up(gateway: Gateway, agency: str, adapter: AgencyAdapter) -> int:
+async def pick_up(gateway: Gateway, office: Office) -> int:
     """Take in the quittungen that an office has left; return how many."""
+    run, seconds = office.strand.run, longest(gateway)
     try:
-        received = await asyncio.to_thread(lambda: list(adapter.collect(gateway.clock())))
+        received = await run(lambda: list(office.adapter.collect(gateway.clock())), seconds)
         for quittung in received:
-            reason = await _take_in(gateway, agency, quittung)
-            await asyncio.to_thread(quittung.settle, reason)
+            reason = await _take_in(gateway, office.agency, quittung)
+            await run(partial(quittung.settle, reason), seconds)
     except DeliveryError as exc:
-        log.warning("pick-up failed", extra={"agency": agency, "reason": exc.reason_code})
+        log.warning("pick-up failed", extra={"agency": office.agency, "reason": exc.reason_code})
         return 0
     return len(received)
 
@@ -211,11 +159,16 @@ async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) ->
 
 async def run(gateway: Gateway) -> None:
     """Deliver until told to halt, or cancelled. Faults of the database are waited out."""
-    while not gateway.halt.requested:
-        gateway.pulse.beat("delivery")
-        try:
-            if await deliver_once(gateway, await adapters_of(gateway)) == 0:
-                await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
-        except (SQLAlchemyError, CannotDecide) as exc:
-            log.warning("delivery waits", extra={"error": type(exc).__name__})
-            await gateway.halt.pause(PAUSE_AFTER_FAULT)
+    offices = Offices(gateway)
+    try:
+        while not gateway.halt.requested:
+            gateway.pulse.beat("delivery")
+            try:
+                if await offices.serve(await adapters_of(gateway)) + await expire_due(gateway) == 0:
+                    await gateway.inbox_filled.wait(gateway.settings.deliver_seconds)
+            except (SQLAlchemyError, CannotDecide) as exc:
+                log.warning("delivery waits", extra={"error": type(exc).__name__})
+                await gateway.halt.pause(PAUSE_AFTER_FAULT)
+        await offices.rest(FAREWELL_SECONDS)
+    finally:
+        await offices.leave()

@@ -50,9 +50,9 @@ ANSWER = [
 ]
 BRING = [
     ("bring", "broker.delivery.handover:release", "after"),
-    ("bring", "broker.delivery.worker:_bring", "before"),
+    ("bring", "broker.delivery.bringing:bring", "before"),
     ("bring", "adapters.registry:ConfiguredAdapter.deliver", "after"),
-    ("bring", "broker.delivery.worker:_bring", "after"),
+    ("bring", "broker.delivery.bringing:bring", "after"),
 ]
 
 

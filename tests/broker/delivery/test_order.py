@@ -129,7 +129,7 @@ async def test_child_protection_overtakes(kreis: Kreis) -> None:
 async def test_slow_office_keeps_its_lease(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a channel is slow the lease is prolonged, and nobody else brings the same."""
     await waiting(kreis, OFFICE, cases=1, each=1)
-    monkeypatch.setattr("broker.delivery.worker.RENEWALS", kreis.gateway.settings.lease_seconds * 20)
+    monkeypatch.setattr("broker.delivery.leases.RENEWALS", kreis.gateway.settings.lease_seconds * 20)
     [adapter] = [a for name, a in (await adapters_of(kreis.gateway)).items() if name == FOLDER_AGENCY]
     brought: list[str] = []
     inner = type(adapter).deliver

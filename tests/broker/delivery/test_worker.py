@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from adapters.base import AgencyAdapter, Delivery
 from broker.app import running
-from broker.delivery import worker
+from broker.delivery import bringing, worker
+from broker.delivery.bringing import Office, bring_all
 from broker.delivery.handover import take
 from broker.delivery.repository import Queue, Taker, Way
 from broker.delivery.worker import adapters_of, run
@@ -255,11 +256,11 @@ async def test_what_waits_behind_a_slow_one_is_decided_again(
     kreis: Kreis, monkeypatch: pytest.MonkeyPatch, fresh: float
 ) -> None:
     """What was taken together and not begun soon is let go: an objection meanwhile ends it, and nobody gets it."""
-    monkeypatch.setattr(worker, "FRESH_SECONDS", fresh)
+    monkeypatch.setattr(bringing, "FRESH_SECONDS", fresh)
     first, second = [await waiting(kreis, case_sender=f"BG-{n}") for n in range(2)]
     taken = await take(kreis.gateway, Taker("broker:delivery", "", Way.PUSH, "w"), Queue(agency=FOLDER_AGENCY), 8)
     assert taken is not None
-    await worker._bring_all(kreis.gateway, (await adapters_of(kreis.gateway))[FOLDER_AGENCY], taken)
+    await bring_all(kreis.gateway, Office(FOLDER_AGENCY, (await adapters_of(kreis.gateway))[FOLDER_AGENCY]), taken)
     await (await kreis.office(JOBCENTER)).post("/v1/objections", objection(person(), "OPT_OUT"))
     await kreis.deliver()
 
@@ -275,11 +276,12 @@ async def test_what_was_begun_is_not_let_go_when_the_process_is_cut_off(kreis: K
     taken = await take(kreis.gateway, Taker("broker:delivery", "", Way.PUSH, "w"), Queue(agency=FOLDER_AGENCY), 8)
     hangs = Hanging()
     assert taken is not None
-    bringing = asyncio.create_task(worker._bring_all(kreis.gateway, cast("AgencyAdapter", hangs), taken))
+    office = Office(FOLDER_AGENCY, cast("AgencyAdapter", hangs))
+    brings = asyncio.create_task(bring_all(kreis.gateway, office, taken))
     await asyncio.to_thread(hangs.begun.wait, 10)
     kreis.gateway.stop()
-    bringing.cancel()
-    await asyncio.gather(bringing, return_exceptions=True)
+    brings.cancel()
+    await asyncio.gather(brings, return_exceptions=True)
     hangs.end.set()
     async with kreis.gateway.db.reading() as connection:
         query = select(DeliveryRow.transfer_id).where(DeliveryRow.leased_until > kreis.clock())
