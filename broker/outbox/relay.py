@@ -36,6 +36,8 @@ what a turn costs by itself, a transaction for each partition, is shared by what
 the more of them. Where records come one by one, turns begin 0.1 s apart."""
 PASSED_OVER_SECONDS = 10.0
 """So long a topic that is missing, forbidden or too narrow is left alone, so that the others go on."""
+BARRED_SECONDS = 30.0
+"""So long a partition whose outlet did not open is left alone while others are open: trying may take seconds."""
 FAREWELL_SECONDS = 2.0
 RENEWALS = 5
 """So often a lease is renewed while it runs."""
@@ -57,6 +59,8 @@ class Relay:
         self._outlets: dict[int, tuple[int, Outlet]] = {}
         self._busy: frozenset[int] = frozenset()
         self._passed_over: dict[str, float] = {}
+        self._barred: dict[int, float] = {}
+        """Partition whose outlet did not open → until when it is left alone."""
         self._lock = asyncio.Lock()
         self._renewed = float("-inf")
         self._failing: float | None = None
@@ -80,7 +84,7 @@ class Relay:
             self._renewed = _now()
             for partition in set(self._outlets) - set(self._fences):
                 await self._shut(partition)
-            await self._open(self._fences)
+            await self._open()
 
     async def _stand_aside(self) -> None:
         hold = self._hold.total_seconds()
@@ -102,19 +106,30 @@ class Relay:
         elif self._failing is None and any(isinstance(f, TransportUnavailable) and f.fault in CUT_OFF for f in faults):
             self._failing = since
 
-    async def _open(self, fences: Fences) -> None:
-        """Open the outlets that are missing, all at once. Opening shuts the one that held the partition before out."""
-        missing = {p: f for p, f in fences.items() if self._outlets.get(p, (None,))[0] != f}
-        began = _now()
+    def _usable(self) -> Fences:
+        """Return what is held and has its outlet open."""
+        return {p: fence for p, fence in self._fences.items() if self._outlets.get(p, (None,))[0] == fence}
+
+    async def _open(self) -> None:
+        """Open the outlets that are missing, all at once. Opening shuts the one that held the partition before out.
+
+        One that does not open is said, and left alone for a while: the others go on. Raises where none is open.
+        """
+        began, usable = _now(), self._usable()
+        waits = {p for p, until in self._barred.items() if until > began} if usable else set()
+        missing = {p: f for p, f in self._fences.items() if p not in usable and p not in waits}
         opened = await asyncio.gather(*(self._transport.outlet(p) for p in missing), return_exceptions=True)
         for (partition, fence), outlet in zip(missing.items(), opened, strict=True):
             if not isinstance(outlet, BaseException):
                 await self._shut(partition)
                 self._outlets[partition] = (fence, outlet)
-        faults = [fault for fault in opened if isinstance(fault, BaseException)]
-        self._met(began, faults, reached=False)
-        if faults:
-            raise faults[0]
+        shut = {p: fault for p, fault in zip(missing, opened, strict=True) if isinstance(fault, BaseException)}
+        self._met(began, list(shut.values()), reached=False)
+        self._barred |= dict.fromkeys(shut, _now() + BARRED_SECONDS)
+        for fault in shut.values():
+            if not isinstance(fault, TransportUnavailable) or not self._usable():
+                raise fault
+            _say(fault)
 
     async def turn(self) -> int:
         """Publish what waits, at most one batch, and note it; return how many records went out.
@@ -125,8 +140,8 @@ class Relay:
         if not await self._anything_waits():
             return 0
         async with self._lock:
-            await self._open(self._fences)
-            fences = self._fences
+            await self._open()
+            fences = self._usable()
             self._busy = frozenset(fences)
         try:
             claimed = await self._claim(fences)

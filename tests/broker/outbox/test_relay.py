@@ -196,6 +196,44 @@ async def test_relay_that_was_taken_over_notes_nothing(
     assert await kreis.scalar("SELECT count(*) FROM outbox") == (1 if fence else 0)
 
 
+class OneShut(EmbeddedTransport):
+    """A transport of which one partition does not open, until `opens`."""
+
+    shut = -1
+    opens = False
+
+    async def outlet(self, partition: int) -> EmbeddedOutlet:
+        """Open any other."""
+        if partition == self.shut and not self.opens:
+            raise TransportUnavailable
+        return await super().outlet(partition)
+
+
+async def test_partition_that_does_not_open_stops_no_other(
+    kreis: Kreis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where one outlet does not open the records of the others go out, it is said, and it is tried again later."""
+    jobcenter = await kreis.office(JOBCENTER)
+    ids = [await jobcenter.accepted(SOZIALAMT, case_sender=f"BG-{n}") for n in range(8)]
+    waiting = {row.record_id: row.partition for row in await rows(kreis.gateway, "SELECT * FROM outbox")}
+    transport = OneShut(kreis.gateway.db, kreis.gateway.topic_filled)
+    transport.shut = waiting[ids[0]]
+    stay = [one for one in ids if waiting[one] == transport.shut]
+    one = Relay(kreis.gateway, transport, "one")
+    await one.renew()
+    published = [await one.turn(), await one.turn()]
+    there = await on_topic(kreis)
+    monkeypatch.setattr(relay, "_now", lambda: asyncio.get_running_loop().time() + relay.BARRED_SECONDS)
+    transport.opens = True
+    await one.turn()
+
+    assert 0 < len(stay) < len(ids)
+    assert published == [len(ids) - len(stay), 0]
+    assert sorted(there) == sorted(one for one in ids if one not in stay)
+    assert sorted(await on_topic(kreis)) == sorted(ids)
+    assert [record.message for record in caplog.records if record.name == relay.__name__] == ["relay waits"]
+
+
 class CutOff(EmbeddedTransport):
     """A transport that others reach and this relay does not, until `reached`."""
 
