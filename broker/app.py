@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -17,7 +17,7 @@ from broker import metrics, problems
 from broker.audit import sequencer
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
-from broker.batcher import Batcher
+from broker.batcher import Answer, Asked, Batcher
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
@@ -50,6 +50,8 @@ from broker.transport.base import Transport, TransportUnavailable
 
 HOUSEKEEPING_SECONDS = 30.0
 ROLES_END_SECONDS = 3.0
+SHARED_LOCK_MILLISECONDS = 500
+"""So long a batch of submissions waits for a lock; an event about a person holds it for some milliseconds."""
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +80,8 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     app.state.gateway = gateway
     app.state.transport = transport
     app.state.readiness = Readiness([*checks_of(gateway), sealing_check(gateway, warns=True)])
-    app.state.batcher = Batcher(
-        partial(submit_batch, gateway), gateway.settings.batch_size, gateway.settings.waiting_bytes, content_bytes
-    )
-    app.state.quittungen = Batcher(
-        partial(accept_batch, gateway.acting(DbRole.DELIVERY)),
-        gateway.settings.batch_size,
-        gateway.settings.waiting_bytes,
-        quittung.content_bytes,
-    )
+    app.state.batcher = batcher_of(gateway, DbRole.GATEWAY, submit_batch, content_bytes)
+    app.state.quittungen = batcher_of(gateway, DbRole.DELIVERY, accept_batch, quittung.content_bytes)
     app.state.large = LargeMessages(gateway.settings.xml_seconds)
     app.state.subject_changed = partial(_subject_changed, gateway)
     problems.install(app)
@@ -110,6 +105,19 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         app.include_router(router)
     metrics.know(routes=templates(app), problems=problems.PROBLEMS)
     return app
+
+
+def batcher_of(
+    gateway: Gateway,
+    role: DbRole,
+    work: Callable[[Gateway, Sequence[Asked]], Awaitable[list[Answer | Exception]]],
+    weigh: Callable[[Asked], int],
+) -> Batcher[Asked, Answer]:
+    """Return a batcher of a gateway: a lock that is not had soon is waited for beside the others' batches."""
+    settings = gateway.settings
+    hasty = gateway.acting(role, {"lock_timeout": str(SHARED_LOCK_MILLISECONDS)})
+    patient = partial(work, gateway.acting(role))
+    return Batcher(partial(work, hasty), settings.batch_size, settings.waiting_bytes, weigh, patient)
 
 
 def templates(app: FastAPI) -> frozenset[str]:

@@ -5,6 +5,9 @@ where one fails as a whole, its halves are tried by themselves, and so on down
 to the one that is the cause; that one is tried once more, since another process may have written the same message id in
 the same moment, and its answer is then the first's. Where the database is away, nothing is tried in vain.
 
+Locks are waited for shortly: what touches a person whom an event holds for long goes out of the way of all others, into
+batches of its own that wait as long as the event may take.
+
 What waits is bounded in bytes: beyond it the gateway says so at once, before it reads a body.
 """
 
@@ -19,7 +22,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from broker import metrics
-from broker.db import Collision
+from broker.db import Collision, LockTaken
 from broker.errors import ProblemError
 
 Asked = TypeVar("Asked")
@@ -36,11 +39,18 @@ AWAY = (OperationalError, InterfaceError, OSError, TimeoutError)
 class Batcher(Generic[Asked, Answer]):
     """Collects what is submitted and runs `work` on as many as wait, one batch after the other."""
 
-    def __init__(self, work: Work[Asked, Answer], size: int, most_bytes: int, weigh: Callable[[Asked], int]) -> None:
+    def __init__(
+        self,
+        work: Work[Asked, Answer],
+        size: int,
+        most_bytes: int,
+        weigh: Callable[[Asked], int],
+        patient: Work[Asked, Answer] | None = None,
+    ) -> None:
         """`work` answers a batch in one transaction, in order; `size` is the most it gets at once.
 
         `most_bytes`: what may wait altogether; a batch gets a quarter of it at most, or a single one. `weigh`
-        tells the bytes of one.
+        tells the bytes of one. `patient`: the same work, that waits longer for locks; it gets what met one.
         """
         self._work = work
         self._size = size
@@ -49,6 +59,8 @@ class Batcher(Generic[Asked, Answer]):
         self._held = 0
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
         self._runner: asyncio.Task[None] | None = None
+        late = Batcher(patient, size, most_bytes, weigh) if patient is not None else None
+        self._late: Batcher[Asked, Answer] | None = late
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
@@ -75,22 +87,30 @@ class Batcher(Generic[Asked, Answer]):
         A caller that leaves takes nothing back: what it submitted is committed all the same.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue(submitted, future)
+        return await asyncio.shield(future)
+
+    def _queue(self, submitted: Asked, future: asyncio.Future[Answer]) -> None:
         self._waiting.append((submitted, future))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
-        return await asyncio.shield(future)
 
     async def drain(self) -> None:
         """Return when nothing waits any more, for the end of a service."""
         while self._runner is not None and not self._runner.done():
             await asyncio.wait([self._runner])
+        if self._late is not None:
+            await self._late.drain()
 
     async def _run(self) -> None:
         while self._waiting:
             batch = self._next()
             results = await self._results([submitted for submitted, _ in batch])
-            for (_, future), result in zip(batch, results, strict=True):
-                _settle(future, result)
+            for (submitted, future), result in zip(batch, results, strict=True):
+                if isinstance(result, LockTaken) and self._late is not None:
+                    self._late._queue(submitted, future)  # noqa: SLF001 - one of the same
+                else:
+                    _settle(future, result)
 
     def _next(self) -> list[tuple[Asked, asyncio.Future[Answer]]]:
         """Take as many as fit into a batch, at least one."""
@@ -104,7 +124,7 @@ class Batcher(Generic[Asked, Answer]):
         try:
             return await self._run_twice(batch)
         except Exception as exc:  # noqa: BLE001 - every fault must reach the caller it belongs to
-            if isinstance(exc, AWAY):
+            if isinstance(exc, AWAY) and (len(batch) == 1 or not isinstance(exc, LockTaken)):
                 return [exc] * len(batch)
             if len(batch) == 1:
                 return [await self._once_more(batch, exc)]

@@ -39,6 +39,7 @@ WRITES = "amtsbruecke_writes"
 PASSING = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "XX000")
 #: Class of SQLSTATE of a transaction that was the one of several to be ended: deadlock, serialisation.
 COLLIDED = "40"
+LOCK_NOT_HAD = "55P03"
 #: What a connection to PostgreSQL begins with. A lock that is not had in time is told, not waited for without end.
 #: A process that stands still inside a transaction loses its locks before others must have taken over (10 s).
 SESSION = {
@@ -62,6 +63,10 @@ HOUSEKEEPING = 7_412_002
 
 class Collision(OperationalError):
     """This transaction was ended so that others can go on (deadlock, serialisation); the same again may pass."""
+
+
+class LockTaken(OperationalError):
+    """Another transaction held a lock for longer than this one waits; it concerns that row alone."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -132,7 +137,8 @@ class Database:
     def acting(self, role: DbRole, limits: Mapping[str, str] | None = None) -> Database:
         """Return a view on the same connections whose transactions act as a role of PostgreSQL, within limits.
 
-        `limits`: settings of `broker.privileges` → whom the transaction serves, separated by commas. Nothing on SQLite.
+        `limits`: settings of `broker.privileges` → whom the transaction serves, separated by commas; settings of
+        PostgreSQL → their values. Nothing on SQLite.
         The role that the connections have anyway costs nothing.
         """
         view = copy.copy(self)
@@ -225,9 +231,14 @@ def _named_alike(*always: type[Exception]) -> Iterator[None]:
         raise
     except Exception as exc:
         if isinstance(exc, always) or (isinstance(exc, DBAPIError) and _passes(exc)):
-            kind = Collision if sqlstate(exc).startswith(COLLIDED) else OperationalError
-            raise kind(None, None, exc) from exc
+            raise _kind(sqlstate(exc))(None, None, exc) from exc
         raise
+
+
+def _kind(code: str) -> type[OperationalError]:
+    if code == LOCK_NOT_HAD:
+        return LockTaken
+    return Collision if code.startswith(COLLIDED) else OperationalError
 
 
 def _cut_off(context: ExceptionContext) -> OperationalError | None:

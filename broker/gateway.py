@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -136,9 +136,9 @@ class Gateway:
         if not await self.timekeeper.is_right(self.clock, self.second_clock):
             raise ClockOff
 
-    def acting(self, role: DbRole) -> Gateway:
-        """Return the same whose work on the database is done as a role of PostgreSQL."""
-        return replace(self, db=self.db.acting(role))
+    def acting(self, role: DbRole, limits: Mapping[str, str] | None = None) -> Gateway:
+        """Return the same whose work on the database is done as a role of PostgreSQL, within limits."""
+        return replace(self, db=self.db.acting(role, limits))
 
     def stop(self, fault: str | None = None) -> None:
         """Ask all loops of this process to end, and wake those that wait. `fault`: the type of what went wrong."""

@@ -50,6 +50,10 @@ ANYTHING = Sql(
 )
 
 
+Thread = tuple[str, str, str]
+"""Recipient of its first message, agency of that one's sender, its message id: ids are each sender's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """What is on record for all transfers of a batch, on one day."""
@@ -59,12 +63,13 @@ class Records:
     stops: Sequence[StopRow]
     ersuchen: Mapping[str, ErsuchenRow]
     numbers: Mapping[Key, int]
-    threads: Mapping[tuple[str, str], str]
-    """(recipient of the first, its message id) → order key: a reply uses its thread's first key."""
+    threads: Mapping[Thread, str]
+    """First message of a thread → order key: a reply uses its thread's first key."""
 
     def order_key(self, sought: Sought) -> str:
         """Return the key that keeps the order of a case."""
-        return self.threads.get((sought.sender, sought.reply_to or ""), sought.own_order_key)
+        thread = (sought.sender, _agency(sought.recipient), sought.reply_to or "")
+        return self.threads.get(thread, sought.own_order_key)
 
     def numbers_of(self, sought: Sought) -> dict[str, int]:
         """Return the numbers of `subject_state` that a decision about `sought` saw."""
@@ -91,12 +96,17 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     )
 
 
-async def _threads(connection: AsyncConnection, batch: Sequence[Sought]) -> dict[tuple[str, str], str]:
+def _agency(instance: str) -> str:
+    return instance.partition(":")[0]
+
+
+async def _threads(connection: AsyncConnection, batch: Sequence[Sought]) -> dict[Thread, str]:
     replied = [sought.reply_to for sought in batch if sought.reply_to]
     if not replied:
         return {}
-    query = select(Transfer.recipient, Transfer.message_id, Transfer.order_key).where(Transfer.message_id.in_(replied))
-    return {(row.recipient, row.message_id): row.order_key for row in await connection.execute(query)}
+    columns = (Transfer.sender, Transfer.recipient, Transfer.message_id, Transfer.order_key)
+    rows = await connection.execute(select(*columns).where(Transfer.message_id.in_(replied)))
+    return {(row.recipient, _agency(row.sender), row.message_id): row.order_key for row in rows}
 
 
 def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -> TransferFacts:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from broker.batcher import Batcher
-from broker.db import Collision
+from broker.db import Collision, LockTaken
 from broker.errors import ProblemError
 from broker.transfers.submission import Answer, Result, Submitted
 
@@ -134,6 +134,45 @@ async def test_a_batch_that_collided_is_run_once_again(collisions: int) -> None:
 
     assert attempts == [3, 3]
     assert {type(answer) for answer in answers} == {Answer if collisions == 1 else Collision}
+
+
+async def test_what_meets_a_lock_waits_beside_the_others() -> None:
+    """Who touches a person that an event holds waits in batches of her own; all others are answered meanwhile."""
+    ledger, held = Ledger(), asyncio.Event()
+
+    async def hasty(batch: Sequence[Submitted]) -> list[Result]:
+        if any(str(submitted).startswith("held") for submitted in batch):
+            raise LockTaken("", {}, ConnectionError())
+        return await ledger.work(batch)
+
+    async def patient(batch: Sequence[Submitted]) -> list[Result]:
+        await held.wait()
+        return await ledger.work(batch)
+
+    batcher = Batcher(hasty, 64, 1_000, lambda _: 1, patient)
+    waiting = asyncio.ensure_future(submit_all(batcher, ["a", "held-1", "b", "c", "held-2"]))
+    later = await submit_all(batcher, ["d"])
+    await asyncio.sleep(0.05)
+    before, done = sorted(name for batch in ledger.batches for name in batch), waiting.done()
+    held.set()
+    await batcher.drain()
+    answers = [answer.body["of"] for answer in await waiting]
+
+    assert (before, done, [answer.body["of"] for answer in later]) == (["a", "b", "c", "d"], False, ["d"])
+    assert answers == ["a", "held-1", "b", "c", "held-2"]
+
+
+async def test_lock_that_is_never_had_is_told_to_those_it_concerns() -> None:
+    """Of a batch that waited in vain only whoever needs the lock hears of it."""
+
+    async def work(batch: Sequence[Submitted]) -> list[Result]:
+        if any(str(submitted) == "held" for submitted in batch):
+            raise LockTaken("", {}, ConnectionError())
+        return [Answer(202, {"of": str(submitted)}) for submitted in batch]
+
+    answers = await submit_all(Batcher(work, 64, 1_000, lambda _: 1), ["a", "held", "b"])
+
+    assert [type(answer) for answer in answers] == [Answer, LockTaken, Answer]
 
 
 async def test_what_another_process_wrote_meanwhile_is_looked_at_again() -> None:

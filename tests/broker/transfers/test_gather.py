@@ -14,8 +14,11 @@ from broker.transfers.gather import full_years
 from schemas.compose import PersonSpec
 from schemas.identifiers import DataCategory
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT, STAMMDATEN, Kreis, consent_body, person
+from tests.world import rows
 
 ERIKA = person()
+OTHER = "sozialamt-marl:SOZIALAMT_SGBXII"
+SAME_ID = "11111111-2222-4333-8444-555555555555"
 #: The same person with a slip in one of the parts, as another office may have written her.
 NEARLY = {
     "day and month swapped": person(born=date(1961, 9, 3)),
@@ -153,3 +156,15 @@ async def test_near_match_of_a_refusal_goes_to_a_human(kreis: Kreis, slip: str) 
     answer = await answered(kreis, refused(NEARLY[slip]), **relied)
 
     assert (answer.status_code, answer.json()["kind"]) == (403, "human"), answer.text
+
+
+async def test_reply_keeps_to_the_thread_of_the_office_it_answers(kreis: Kreis) -> None:
+    """Ids of messages are each sender's own: a stranger who used the same one takes no reply into its case's order."""
+    jobcenter, others = await kreis.office(JOBCENTER), (SOZIALAMT, OTHER)
+    firsts = [await (await kreis.office(one)).accepted(JOBCENTER, message_id=SAME_ID) for one in others]
+    replies = [await jobcenter.accepted(to, reply_to=SAME_ID) for to in others]
+    found = await rows(kreis.gateway, "SELECT id, order_key FROM transfers")
+    keys = {row.id: row.order_key for row in found}
+
+    assert [keys[one] for one in replies] == [keys[one] for one in firsts]
+    assert keys[firsts[0]] != keys[firsts[1]]
