@@ -99,14 +99,17 @@ async def _run(gateway: Gateway, task: Task) -> int:
     return done
 
 
-async def _due(connection: AsyncConnection, task: Task, before: datetime, most: int) -> Sequence[Any]:
-    return list(await connection.scalars(task.find(before).limit(most)))
+async def _due(
+    connection: AsyncConnection, task: Task, before: datetime, most: int, *, lock: bool = False
+) -> Sequence[Any]:
+    found = task.find(before).limit(most)
+    return list(await connection.scalars(found.with_for_update(skip_locked=True) if lock else found))
 
 
 async def _one_batch(connection: AsyncConnection, gateway: Gateway, task: Task, before: datetime) -> int:
     """Delete some of what is due; of two who clean up the later one looks when the earlier one has committed."""
     await one_at_a_time(connection)
-    due = await _due(connection, task, before, BATCH)
+    due = await _due(connection, task, before, BATCH, lock=task.locks)
     if due:
         await task.remove(connection, due, before)
         metrics.cleaned(task.name, len(due))

@@ -54,6 +54,8 @@ class Task:
     remove: Remove
     on_record: bool = False
     """Persons or evidence lose something by it: each run is an entry of the evidence."""
+    locks: bool = False
+    """What is found may come to life again: it is locked, and what somebody else just changes is left for later."""
 
 
 def _days(setting: str) -> Callable[[Settings, datetime], datetime]:
@@ -184,7 +186,7 @@ TASKS = (
     Task("outbox", _now, _unsent, _drop_outbox),
     Task("assertions", _now, _used_assertions, _drop_assertions),
     Task("submissions", _dedup, _old_submissions, _drop_submissions),
-    Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True),
+    Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True, locks=True),
     Task("decisions", _days("side_days"), _lone_decisions, _drop_decisions, on_record=True),
     Task("consents", _days("side_stop_days"), _ended_consents, _drop_consents, on_record=True),
     Task("stops", _days("side_stop_days"), _ended_stops, _drop_stops, on_record=True),

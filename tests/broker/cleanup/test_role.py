@@ -16,11 +16,14 @@ from broker.cleanup.horizons import erasable
 from broker.cleanup.role import clean_up, what_is_due
 from broker.cleanup.tasks import SPARE_DAYS, TASKS
 from broker.crypto import SealBroken, unseal, unwrap
+from broker.delivery.quittung import Brought, accept_quittung
+from broker.privileges import DbRole
 from broker.transfers.models import DecisionRow
 from broker.transport.models import EmbeddedRecord
+from schemas.xml import validate_quittung
 from tests.flow.test_stops import objection
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, person
-from tests.world import evidence
+from tests.world import evidence, on_postgresql, rows
 
 ABOUT_TRANSFERS = (
     "transfers", "transfer_events", "transfer_subjects", "transfer_lookup", "transfer_keys", "deliveries", "outbox",
@@ -61,6 +64,23 @@ async def test_all_of_a_transfer_goes_two_years_after_its_end(kreis: Kreis) -> N
     assert not any(entries)
     of_transfers = [e for e, _ in await evidence(kreis.gateway, "cleanup.done") if e.data["kind"] == "transfers"]
     assert [entry.data["count"] for entry in of_transfers] == [1]
+
+
+@on_postgresql
+async def test_what_is_answered_while_it_would_be_deleted_stays(kreis: Kreis) -> None:
+    """An answer that comes between finding a transfer and deleting it counts: the transfer goes another time."""
+    transfer, sozialamt = await carried(kreis), await kreis.office(SOZIALAMT)
+    [row] = await rows(kreis.gateway, "SELECT id AS transfer_id, message_id FROM transfers")
+    kreis.clock.move(days=kreis.gateway.settings.side_days + 1)
+    quittung = validate_quittung(sozialamt.quittung(row._mapping, "VERARBEITET"))
+    async with kreis.gateway.db.writing() as connection:
+        await accept_quittung(connection, kreis.gateway, Brought(quittung, str(quittung.sender.agency)))
+        cleaning = asyncio.create_task(clean_up(kreis.gateway.acting(DbRole.ERASER)))
+        await asyncio.sleep(0.5)
+    done = await cleaning
+
+    assert (done["transfers"], await sozialamt.state(transfer)) == (0, "processed")
+    assert await count(kreis, "quittungen") == 2
 
 
 async def test_what_is_on_its_way_stays(kreis: Kreis) -> None:

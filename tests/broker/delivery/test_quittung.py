@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from broker.batcher import Batcher
-from broker.delivery.quittung import Accepted, Brought, accept_batch, content_bytes
+from broker.delivery.quittung import Accepted, Brought, accept_batch, accept_quittung, content_bytes
 from broker.gateway import Gateway
 from schemas.xml import validate_quittung
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
-from tests.world import evidence
+from tests.world import evidence, on_postgresql
 
 NEIGHBOUR = "sozialamt-herten:WOHNGELDSTELLE"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -245,3 +245,21 @@ async def test_quittungen_that_queue_share_commits(kreis: Kreis) -> None:
     assert {answer.status_code for answer in answers} == {httpx.codes.OK}
     assert sum(sizes) == len(items)
     assert len(sizes) < len(items)
+
+
+@on_postgresql
+async def test_one_id_for_two_transfers_in_one_moment_is_a_conflict(kreis: Kreis) -> None:
+    """Of two quittungen under one id that meet, about two transfers, one counts and the other is told why not."""
+    office, first = await handed_over(kreis)
+    _, second = await handed_over(kreis)
+    quittung = validate_quittung(office.quittung(first, message_id=UNKNOWN))
+    async with kreis.gateway.db.writing() as connection:
+        await accept_quittung(connection, kreis.gateway, Brought(quittung, str(quittung.sender.agency)))
+        other = asyncio.create_task(office.answer(second, message_id=UNKNOWN))
+        await asyncio.sleep(0.5)
+        waited = not other.done()
+    answer = await other
+
+    assert waited
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/message-conflict")
+    assert [await office.state(one["transfer_id"]) for one in (first, second)] == ["acknowledged", "handing_over"]
