@@ -3,12 +3,15 @@
 Codes, dates and references alone. Words that the law looks at only as being there (id of a Fachkraft, name of an
 attachment) are stored as ``erklärt``, and a norm that cannot be read as ``unlesbar``: neither changes any decision, and
 neither may carry personal data into storage.
+
+Facts are stored once and read for years. Where their shape changes, or what one of them means, `FACTS_VERSION` goes up
+by one, `UPCASTERS` gets a step from the version before, and ``tests/consent/facts`` samples of the new version.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -22,10 +25,14 @@ from consent.norm import Norm, UnparsableNorm
 
 PRESENT = "erklärt"
 ILLEGIBLE = "unlesbar"
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the facts of one version into those of the next that say the same; it changes nothing in place."""
+UPCASTERS: Mapping[int, Upcaster] = types.MappingProxyType({})
+"""Version → the step to the next one. Steps are added and never changed: facts of each version lie in databases."""
 
 
 class UnknownFactsVersion(ValueError):
-    """The stored facts have another version than this code reads."""
+    """The stored facts have a version that this code cannot read: of a later program, or none at all."""
 
 
 def facts_to_json(facts: TransferFacts) -> dict[str, Any]:
@@ -46,14 +53,28 @@ def facts_text(facts: TransferFacts) -> bytes:
 
 
 def facts_from_json(stored: dict[str, Any]) -> TransferFacts:
-    """Read facts that `facts_to_json` wrote.
+    """Read facts that `facts_to_json` wrote, now or in an earlier version.
 
     Raises `UnknownFactsVersion`; for what is damaged `ValueError`, `KeyError` or `TypeError`.
     """
-    if stored.get("version") != FACTS_VERSION:
-        raise UnknownFactsVersion(f"gespeicherte Fakten haben nicht die Version {FACTS_VERSION}")
-    facts: TransferFacts = _reader(TransferFacts)(stored["facts"])
+    facts: TransferFacts = _reader(TransferFacts)(upcast(stored))
     return facts
+
+
+def upcast(
+    stored: dict[str, Any], steps: Mapping[int, Upcaster] = UPCASTERS, newest: int = FACTS_VERSION
+) -> dict[str, Any]:
+    """Bring stored facts to the newest version, step by step; return them without their version.
+
+    Raises `UnknownFactsVersion` where a step is missing.
+    """
+    version, facts = stored.get("version"), stored["facts"]
+    while version != newest:
+        if not isinstance(version, int) or version not in steps:
+            raise UnknownFactsVersion(f"gespeicherte Fakten haben keine Version, die zu {newest} zu heben ist")
+        facts = steps[version](facts)
+        version += 1
+    return dict(facts)
 
 
 def _there(words: str | None) -> str | None:

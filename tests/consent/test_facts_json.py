@@ -16,7 +16,15 @@ from consent.catalogue import Catalogue
 from consent.decision import Permit
 from consent.engine import decide
 from consent.facts import FACTS_VERSION, FirstCollection, TransferFacts
-from consent.facts_json import ILLEGIBLE, PRESENT, UnknownFactsVersion, facts_from_json, facts_to_json
+from consent.facts_json import (
+    ILLEGIBLE,
+    PRESENT,
+    UPCASTERS,
+    UnknownFactsVersion,
+    facts_from_json,
+    facts_to_json,
+    upcast,
+)
 from consent.norm import Norm, UnparsableNorm
 from schemas.declarations import Declarations
 from tests.consent.samples import DAY, all_cases, facts
@@ -85,9 +93,9 @@ def test_the_writer_says_what_the_plain_walk_says(
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["name"])
 def test_stored_facts_stay_readable(catalogue: Catalogue, sample: dict[str, Any]) -> None:
-    """What an earlier engine stored is read, written the same again, and decided as then, by the day's rows."""
+    """What an earlier engine stored is raised, read, written the same again, and decided as then by the day's rows."""
     stored = facts_from_json(sample["stored"])
-    assert facts_to_json(stored) == sample["stored"]
+    assert facts_to_json(stored) == {"version": FACTS_VERSION, "facts": upcast(sample["stored"])}
     answer = decide(stored, catalogue, date.fromisoformat(sample["on"]))
     found = {"kept": list(answer.kept)} if isinstance(answer, Permit) else {"code": answer.code}
     assert found == sample["answer"]
@@ -96,6 +104,24 @@ def test_stored_facts_stay_readable(catalogue: Catalogue, sample: dict[str, Any]
 def test_each_version_of_the_facts_has_samples() -> None:
     """Facts of a version that nobody kept a sample of could become unreadable unseen."""
     assert {sample["stored"]["version"] for sample in SAMPLES} == set(range(1, FACTS_VERSION + 1))
+
+
+def test_each_earlier_version_has_its_step() -> None:
+    """From each version before the newest there is a step to the next, and from no other."""
+    assert UPCASTERS.keys() == set(range(1, FACTS_VERSION))
+
+
+def test_facts_are_raised_step_by_step() -> None:
+    """Each step is taken once, in order, from the version that is stored; what is stored stays as it is."""
+    steps = {1: lambda old: {**old, "steps": "1"}, 2: lambda old: {**old, "steps": old.get("steps", "") + "2"}}
+    stored = {"version": 1, "facts": {"purpose": "BUT"}}
+    assert upcast(stored, steps, 3) == {"purpose": "BUT", "steps": "12"}
+    assert upcast(stored | {"version": 2}, steps, 3) == {"purpose": "BUT", "steps": "2"}
+    assert upcast(stored | {"version": 3}, steps, 3) == {"purpose": "BUT"}
+    assert stored == {"version": 1, "facts": {"purpose": "BUT"}}
+    for version in (0, 4, None, "1", 1.5):
+        with pytest.raises(UnknownFactsVersion):
+            upcast(stored | {"version": version}, steps, 3)
 
 
 def test_free_words_are_not_stored() -> None:
