@@ -84,8 +84,8 @@ OWN = {
 #: They do not grow with the traffic.
 SMALL = {
     "agencies", "agency_channels", "audit_sealer", "branches", "catalogue_days", "catalogues", "client_keys", "clients",
-    "embedded_positions", "embedded_records", "encryption_keys", "erasure_horizons", "instances", "outbox_leases",
-    "outbox_relays",
+    "embedded_positions", "embedded_records", "encryption_keys", "erasure_horizons", "instances", "key_checks",
+    "outbox_leases", "outbox_relays",
 }  # fmt: skip
 #: They hold what is in flight alone: whoever looks for what is left over there may read them all.
 IN_FLIGHT = {"outbox", "transfer_keys"}
