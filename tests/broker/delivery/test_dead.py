@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,10 +11,13 @@ from sqlalchemy import update
 
 from broker.delivery import dead
 from broker.delivery.dead import Wanted, Why
+from broker.delivery.in_flight import expire_due
 from broker.errors import ProblemError
 from broker.lifecycle.models import DeliveryRow
+from broker.lifecycle.progress import advance
+from broker.lifecycle.states import State
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
-from tests.world import evidence, rows
+from tests.world import evidence, on_postgresql, rows
 
 OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
 OPERATOR = "operator:*"
@@ -187,3 +191,29 @@ async def test_who_dies_at_each_attempt_leaves_a_dead_letter(kreis: Kreis) -> No
     [letter] = await listed(kreis)
 
     assert (letter.transfer_id, letter.reason) == (transfer, "never-ended")
+
+
+@on_postgresql
+@pytest.mark.parametrize("first", ["retry", "expiry"])
+async def test_retry_and_expiry_in_one_moment_leave_nothing_to_open(kreis: Kreis, first: str) -> None:
+    """Whichever comes first, what has expired stays so: its key is gone, and it is not brought."""
+    transfer = await died(kreis)
+    kreis.clock.move(days=15)
+
+    async with kreis.gateway.db.writing() as connection:
+        other: asyncio.Task[Any]
+        if first == "retry":
+            await dead.retry(connection, kreis.gateway, transfer, OPERATOR)
+            other = asyncio.create_task(expire_due(kreis.gateway))
+        else:
+            await advance(connection, [transfer], State.EXPIRED, kreis.clock(), "broker:delivery")
+            other = asyncio.create_task(decide(kreis, "retry", transfer))
+        await asyncio.sleep(0.3)
+        waited = not other.done()
+    [found] = await asyncio.gather(other, return_exceptions=True)
+    await kreis.deliver()
+
+    assert waited
+    assert found == 1 if first == "retry" else getattr(found, "slug", None) == "state-conflict"
+    assert await state(kreis, transfer) == "expired"
+    assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 0
