@@ -16,10 +16,10 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check bench faults mutate second lock secrets clean
+.PHONY: help install run test check bench faults law-docs mutate second lock secrets clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) $(KAFKA) ## make .venv from the hashed lock, with the command .venv/bin/amtsbruecke; Kafka's jars for the tests
 
@@ -64,6 +64,9 @@ bench: install ## the measurements of bench/
 
 faults: install ## break things on purpose under load, and see what holds; ARGS=--quick in five minutes
 	$(BIN)/python -m faults $(ARGS)
+
+law-docs: $(STAMP) ## write docs/law/ anew from the rows of consent/rules/
+	$(BIN)/python -m consent.book docs/law
 
 mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some
 	$(BIN)/python -m tests.consent.mutate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from itertools import combinations
+from string import Formatter
 from typing import Any, TypeVar
 
 from consent import rows
@@ -63,6 +64,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
 }
 """Where each reason code can arise (settled reading G)."""
 
+CASE_PLACES = frozenset({"kategorien", "fehlt", "absender", "empfaenger", "zweck"})
+FIGURE_PLACES = frozenset({"wert"})
+"""What can be filled in where a text leaves a place open, for a case and for a figure."""
+
 _LOCKING = frozenset({OriginMark.ANVERTRAUT_65, OriginMark.ARZT_203, OriginMark.GUTACHTEN, OriginMark.BEISTAND})
 
 _KEYS: Mapping[type[Row], Callable[[Any], Any]] = {
@@ -108,6 +113,9 @@ def check(tables: Tables) -> None:
             raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht")
     for duty in _of(tables, "duty", rows.DutyRow):
         _check_term(duty)
+    for row, text, open_places in _texts(tables):
+        if unknown := sorted(_places(text, row) - open_places):
+            raise CatalogueError(row.where, f"der Text lässt offen, was niemand einsetzt: {', '.join(unknown)}")
 
 
 def check_complete(view: CatalogueDay, day: date) -> None:
@@ -181,11 +189,26 @@ def _references(tables: Tables) -> Iterator[tuple[Row, str, str, frozenset[str]]
         "gate": frozenset(row.gate for row in _of(tables, "gate", rows.GateRow)),
         "code": frozenset(row.code for row in _of(tables, "code", rows.CodeRow)),
         "switch": frozenset(row.code for row in _of(tables, "switch", rows.SwitchRow)),
+        "controller": frozenset(row.controller for row in _of(tables, "unit", rows.UnitRow)),
     }
     for row in (row for table in tables.values() for row in table):
         named = {**_NAMES.get(type(row), _nothing)(row), "switch": (row.with_switch, *row.without_switches)}
         for kind, names in named.items():
             yield from ((row, kind, name, known[kind]) for name in names if name)
+
+
+def _texts(tables: Tables) -> Iterator[tuple[Row, str, frozenset[str]]]:
+    """Every text of a row that is filled for a case, and what can be filled in."""
+    yield from ((row, row.text, CASE_PLACES) for row in _of(tables, "code", rows.CodeRow))
+    yield from ((row, text, CASE_PLACES) for row in _of(tables, "gate", rows.GateRow) for text in (row.text, row.idle))
+    yield from ((row, row.text, FIGURE_PLACES) for row in _of(tables, "parameter", rows.ParameterRow))
+
+
+def _places(text: str, row: Row) -> frozenset[str]:
+    try:
+        return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+    except ValueError as error:
+        raise CatalogueError(row.where, "im Text steht eine geschweifte Klammer zu viel oder zu wenig") from error
 
 
 def _nothing(_: Row) -> dict[str, Iterable[str]]:
@@ -206,7 +229,11 @@ _NAMES: Mapping[type[Row], Callable[[Any], dict[str, Iterable[str]]]] = {
         "code": [row.code],
     },
     rows.BarredRow: lambda row: {"purpose": [row.purpose], "unit": [*row.senders, *row.recipients]},
-    rows.ProofRow: lambda row: {"purpose": [row.purpose], "unit": [row.recipient]},
+    rows.ProofRow: lambda row: {
+        "purpose": [row.purpose],
+        "unit": [row.recipient],
+        "controller": row.except_controllers,
+    },
     rows.DefaultMarkRow: lambda row: {"unit": [row.sender]},
     rows.LockRow: lambda row: {"code": [row.code]},
     rows.KeyRow: lambda row: {"code": [row.lock], "purpose": row.purposes},

@@ -186,7 +186,7 @@ class ConsentOnlyRow(Row):
     sender: UnitCode
     recipients: tuple[str, ...]
     code: str
-    modes: tuple[str, ...]
+    modes: tuple[Mode, ...]
     except_purposes: tuple[str, ...] = ()
     except_par64_nein: tuple[str, ...] = ()
 
@@ -286,10 +286,11 @@ class CollectionNormRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterRow(Row):
-    """A figure of the law: an age, a time limit, a bound."""
+    """A figure of the law: an age, a time limit, a bound. `text` says what it decides (``{wert}``)."""
 
     code: str
     value: int
+    text: str
 
 
 class Fulfilled(StrEnum):

@@ -95,6 +95,13 @@ def added(name: str, text: str) -> Mapping[str, bytes]:
         ("conditions.toml", 'how = "ersuchen"', 'how = "raten"', "raten"),
         ("categories.toml", 'code = "KONTAKT"', 'code = "STAMMDATEN"', "dieselben Tage"),
         ("duties.toml", 'when = "immer"', 'when = "nie"', "nie"),
+        ("grounds.toml", 'modes = ["UNAUFGEFORDERT"]', 'modes = ["UNGEFRAGT"]', "UNGEFRAGT"),
+        ("grounds.toml", 'except_controllers = ["SGB8"]', 'except_controllers = ["SGB9"]', "SGB9"),
+        ("codes.toml", "{fehlt}", "{fehlend}", "fehlend"),
+        ("codes.toml", "{fehlt}", "{fehlt", "Klammer"),
+        ("gates.toml", "{absender}", "{absenderin}", "absenderin"),
+        ("parameters.toml", "{wert}", "{zahl}", "zahl"),
+        ("parameters.toml", "text = ", "texte = ", "text"),
     ],
 )
 def test_faulty_rows_are_refused(name: str, old: str, new: str, says: str) -> None:
