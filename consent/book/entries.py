@@ -53,6 +53,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
     {
         "approved": "mit Genehmigungen",
         "basis": "Grundlage",
+        "bound": "trifft",
         "categories": "Datenkategorien",
         "checked_on": "geprüft am",
         "classes": "Klassen",
@@ -60,6 +61,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "conditional": "unter Bedingung",
         "conditions": "Bedingungen",
         "controller": "Verantwortlicher",
+        "days": "Tage",
         "except_controllers": "ausgenommene Absender",
         "except_par64_nein": "ausgenommen bei „nein“ nach § 64 Abs. 2 SGB VIII",
         "except_purposes": "ausgenommene Zwecke",
@@ -71,11 +73,13 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "kern": "Kern",
         "kind": "Art",
         "klass": "Klasse",
+        "lasts": "Dauer",
         "lock": "Sperre",
         "mark": "Herkunft",
         "marks": "Herkunft",
         "mode": "Art der Übermittlung",
         "modes": "Arten der Übermittlung",
+        "months": "Monate",
         "name": "Name",
         "necessary": "erforderlich",
         "norms": "Normen",
@@ -271,6 +275,7 @@ def _each(spoken: Mapping[Any, str]) -> Any:  # noqa: ANN401  a way to say the v
 
 _SAID: Mapping[str, Any] = MappingProxyType(
     {
+        "bound": _each(words.BOUND),
         "categories": _categories,
         "checked_on": lambda value, *_: words.german_day(value),
         "classes": lambda value, *_: "; ".join(f"{k.value} ({words.CLASSES[k]})" for k in value),
@@ -285,6 +290,7 @@ _SAID: Mapping[str, Any] = MappingProxyType(
         "kern": _categories,
         "kind": _each(words.KINDS),
         "klass": lambda value, *_: f"{value.value} ({words.CLASSES[value]})",
+        "lasts": _each(words.LASTS),
         "lock": _each(words.LOCKS),
         "mark": _each(words.MARKS),
         "marks": _each(words.MARKS),

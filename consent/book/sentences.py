@@ -271,7 +271,22 @@ def _gate(row: rows.GateRow, _: Names) -> str:
 
 def _duty(row: rows.DutyRow, _: Names) -> str:
     when = words.OCCASIONS[row.when]
-    return f"Pflicht „{row.name}“: Sie entsteht{',' if when.startswith('wenn') else ''} {when}."
+    arises = f"Sie entsteht{',' if when.startswith('wenn') else ''} {when}"
+    whom = listed([words.BOUND[one] for one in row.bound])
+    return f"Pflicht „{row.name}“: {arises}. Sie trifft {whom}; {_term(row)}."
+
+
+def _term(row: rows.DutyRow) -> str:
+    if row.lasts is not rows.Lasts.FRIST:
+        return words.LASTS[row.lasts]
+    months = ["einem Kalendermonat" if row.months == 1 else f"{row.months} Kalendermonaten"] if row.months else []
+    days = ["einem Tag" if row.days == 1 else f"{row.days} Tagen"] if row.days else []
+    within = listed([*months, *days])
+    return (
+        f"zu erfüllen ist sie binnen {within} nach der Aushändigung"
+        if within
+        else "zu erfüllen ist sie am Tag der Aushändigung"
+    )
 
 
 def _switch(row: rows.SwitchRow, _: Names) -> str:

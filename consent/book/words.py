@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from consent.decision import RefusalKind
 from consent.norm import Norm
-from consent.rows import CategoryClass, Fulfilled, KeyCondition, Occasion, Proof, Regime
+from consent.rows import Bound, CategoryClass, Fulfilled, KeyCondition, Lasts, Occasion, Proof, Regime
 from consent.validity import Validity
 from schemas.identifiers import Mode, OriginMark, Part
 
@@ -178,6 +178,18 @@ OCCASIONS: Mapping[Occasion, str] = MappingProxyType(
         Occasion.FACHKRAFT_AUSSERHALB: (
             "wenn das Jugendamt Anvertrautes mit dem Schlüssel Nr. 4 an einen anderen Verantwortlichen gibt"
         ),
+    }
+)
+
+BOUND: Mapping[Bound, str] = MappingProxyType(
+    {Bound.BROKER: "die Amtsbrücke", Bound.ABSENDER: "den Absender", Bound.EMPFAENGER: "den Empfänger"}
+)
+
+LASTS: Mapping[Lasts, str] = MappingProxyType(
+    {
+        Lasts.ERFUELLT: "sie ist mit der Entscheidung erfüllt",
+        Lasts.DAUERND: "sie dauert an",
+        Lasts.FRIST: "sie ist binnen einer Frist nach der Aushändigung zu erfüllen",
     }
 )
 

@@ -15,7 +15,7 @@ from consent.book.names import names_of
 from consent.book.sentences import sentence
 from consent.catalogue import TABLES, Catalogue
 from consent.decision import RefusalKind
-from consent.rows import CategoryClass, Fulfilled, KeyCondition, Occasion, Proof, Regime
+from consent.rows import Bound, CategoryClass, Fulfilled, KeyCondition, Lasts, Occasion, Proof, Regime
 from schemas.identifiers import Mode, OriginMark, Part
 
 DAY = date(2026, 3, 16)
@@ -47,6 +47,7 @@ def test_every_field_has_a_german_name() -> None:
         (words.REGIMES, Regime), (words.SENDERS, Regime), (words.CLASSES, CategoryClass), (words.MARKS, OriginMark),
         (words.MODES, Mode), (words.KEY_CONDITIONS, KeyCondition), (words.PROOFS, Proof), (words.OCCASIONS, Occasion),
         (words.FULFILLED, Fulfilled), (words.PARTS, Part), (words.KINDS, RefusalKind), (words.GRADES, ["V", "S", "K"]),
+        (words.BOUND, Bound), (words.LASTS, Lasts),
     ],
 )  # fmt: skip
 def test_every_word_of_a_vocabulary_is_said_in_german(spoken: object, vocabulary: object) -> None:
