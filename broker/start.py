@@ -112,26 +112,28 @@ async def _keys(database: Database, folder: Path, clock: Clock, *, makes: bool) 
     known = {row.purpose for row in rows}
     made = [purpose for purpose in PURPOSES if purpose not in known] if makes else []
     keys = await asyncio.to_thread(load_keys, folder, makes=made)
-    await require_keys(database, keys, folder)
     new = unknown(keys, rows)
-    if makes and any(new.values()) and (database.is_sqlite or database.role in RECORDS_KEYS):
+    records = makes and any(new.values()) and (database.is_sqlite or database.role in RECORDS_KEYS)
+    await require_keys(database, keys, folder, asks_log=records or not makes)
+    if records:
         async with database.writing() as connection:
             await one_at_a_time(connection)
             for purpose, secrets in new.items():
                 await put_on_record(connection, purpose, secrets, clock())
-        await require_keys(database, keys, folder)
+        await require_keys(database, keys, folder, asks_log=False)  # of two who record at once the first one counts
     return keys
 
 
-async def require_keys(database: Database, keys: Keys, folder: Path) -> None:
+async def require_keys(database: Database, keys: Keys, folder: Path, *, asks_log: bool) -> None:
     """Look whether the keys are those that the database's other processes have. Raises `CannotStart`.
 
     By the check values on record; and files are made, and copied, together: where the log was signed with another key,
-    the secrets are others too. On SQLite the log is not asked, there is no other machine.
+    the secrets are others too, which a role wants to know, and whoever puts secrets on record. On SQLite the log is not
+    asked, there is no other machine.
     """
     async with database.reading() as connection:
         rows = await on_record(connection)
-        note = None if database.is_sqlite else (await tree.head(connection)).note
+        note = (await tree.head(connection)).note if asks_log and not database.is_sqlite else None
     others, lost = strangers(keys, rows), absent(keys, rows, PSEUDONYM)
     if note and not names_one_of(keys.checkpoint, note):
         others.append("checkpoint")

@@ -41,6 +41,7 @@ MAY_CHANGE = {
     "erasure_horizons",
     "ersuchen_contents",
     "instances",
+    "key_checks",
     "notices",
     "outbox",
     "outbox_leases",
