@@ -137,6 +137,9 @@ class Settings(BaseSettings):
         description="how long transfers, decisions and what lies beside the evidence are kept after their end",
     )
     side_abruf_days: int = Field(default=183, ge=1, description="the same for automated retrieval (§ 79(4) SGB X)")
+    ersuchen_days: int = Field(
+        default=183, ge=1, description="so long after its deadline an Ersuchen that nobody ended ends by itself"
+    )
     side_stop_days: int = Field(default=1096, ge=1, description="the same for consents and stops, after their end")
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - values of any setting

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker import erasure, metrics
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
+from broker.cleanup.ersuchen import ACTOR, end_overdue
 from broker.cleanup.months import keep_months
+from broker.cleanup.subjects import LOOP, forget_subjects
 from broker.cleanup.tasks import TASKS, Task
 from broker.db import one_at_a_time
 from broker.delivery.in_flight import expire_due, warn_due
@@ -26,29 +28,28 @@ from broker.sealing_keys import keeps_keys, prune, rotate_if_due
 
 log = logging.getLogger(__name__)
 
-ACTOR = "broker:cleanup"
-WARNED, EXPIRED = "warned", "expired"
-SIDE = "side"
+WARNED, EXPIRED, OVERDUE = "warned", "expired", "overdue"
+SUBJECTS, SIDE = "subjects", "side"
 """What points at persons beside the entries of the evidence."""
 DUE = Erasure(EraseReason.FRIST, due=True)
 BATCH = 200
 PAUSE = 0.05
 """Seconds between two transactions, so that others get their turn."""
 PAUSE_AFTER_FAULT = 5.0
-LOOP = "cleanup"
 BEAT_SECONDS = 15.0
 """So often it says while it rests that it is there; readiness takes a minute's silence for a loop that hangs."""
 
 
 async def clean_up(gateway: Gateway) -> dict[str, int]:
     """Warn, expire, and delete all whose time is over; return how many of each kind. Sealing keys come and go last."""
-    done = {WARNED: await warn_due(gateway), EXPIRED: await expire_due(gateway)}
+    done = {WARNED: await warn_due(gateway), EXPIRED: await expire_due(gateway), OVERDUE: await end_overdue(gateway)}
     for task in TASKS:
         done[task.name] = await _run(gateway, task)
         if done[task.name]:
             log.info("cleaned up", extra={"reason": task.name, "count": done[task.name]})
     done[SIDE] = await erase(gateway, DUE)
-    for kind in (WARNED, EXPIRED, SIDE):
+    done[SUBJECTS] = await forget_subjects(gateway)
+    for kind in (WARNED, EXPIRED, OVERDUE, SIDE, SUBJECTS):
         metrics.cleaned(kind, done[kind])
     await keep_months(gateway)
     await keep_sealing_keys(gateway)

@@ -29,6 +29,7 @@ from broker.lifecycle.models import (
 )
 from broker.lifecycle.states import ENDS, KEY_ENDS
 from broker.outbox.models import OutboxRow
+from broker.requests.models import Ersuchen, ErsuchenClosing, ErsuchenContent
 from broker.subjects.models import Stop, StopEnd, StopNear
 from broker.transfers.models import DecisionRow, Submission
 
@@ -180,6 +181,17 @@ async def _drop_stops(connection: AsyncConnection, ids: Sequence[Any], before: d
         await connection.execute(delete(Stop).where(Stop.id.in_(ids)))
 
 
+def _ended_ersuchen(before: datetime) -> Select[Any]:
+    return select(ErsuchenClosing.ersuchen_id).where(ErsuchenClosing.recorded_at < before)
+
+
+async def _drop_ersuchen(connection: AsyncConnection, ids: Sequence[Any], before: datetime) -> None:
+    await connection.execute(delete(ErsuchenContent).where(ErsuchenContent.ersuchen_id.in_(ids)))
+    async with erasable(connection, before, [ErsuchenClosing, Ersuchen]):
+        await connection.execute(delete(ErsuchenClosing).where(ErsuchenClosing.ersuchen_id.in_(ids)))
+        await connection.execute(delete(Ersuchen).where(Ersuchen.id.in_(ids)))
+
+
 TASKS = (
     Task("keys", _now, _idle_keys, _drop_keys, on_record=True),
     Task("payloads", _now, _dead_payloads, _drop_payloads),
@@ -189,5 +201,6 @@ TASKS = (
     Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True, locks=True),
     Task("decisions", _days("side_days"), _lone_decisions, _drop_decisions, on_record=True),
     Task("consents", _days("side_stop_days"), _ended_consents, _drop_consents, on_record=True),
+    Task("ersuchen", _days("side_days"), _ended_ersuchen, _drop_ersuchen, on_record=True),
     Task("stops", _days("side_stop_days"), _ended_stops, _drop_stops, on_record=True),
 )

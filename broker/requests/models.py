@@ -68,4 +68,5 @@ class ErsuchenClosing(Base):
     closed_on: Mapped[date]
     reason_code: Mapped[str] = mapped_column(String(32))
     closed_by: Mapped[str] = mapped_column(String(128))
-    recorded_at: Mapped[datetime]
+    """An instance; `broker.cleanup.ersuchen.ACTOR` where it ended by itself."""
+    recorded_at: Mapped[datetime] = mapped_column(index=True)

@@ -56,12 +56,17 @@ async def _locked(connection: AsyncConnection, keys: Iterable[Key], *, shared: b
 
 
 async def _lock(connection: AsyncConnection, wanted: list[Key], *, shared: bool) -> dict[Key, int]:
-    """Insert the missing rows in sorted order (being new, they are locked), then lock the others in sorted order."""
-    new = await connection.exec_driver_sql(INSERT_MISSING, _arrays(wanted))
-    numbers = {(row.controller, row.pseudonym): 0 for row in new}
-    if rest := [key for key in wanted if key not in numbers]:
-        locked = await connection.exec_driver_sql(FOR_SHARE if shared else FOR_UPDATE, _arrays(rest))
-        numbers |= {(row.controller, row.pseudonym): row.number for row in locked}
+    """Insert the missing rows in sorted order (being new, they are locked), then lock the others in sorted order.
+
+    A row that the clean-up forgets between the two (`broker.cleanup.subjects`) is inserted in a further round.
+    """
+    numbers: dict[Key, int] = {}
+    while missing := [key for key in wanted if key not in numbers]:
+        new = await connection.exec_driver_sql(INSERT_MISSING, _arrays(missing))
+        numbers |= {(row.controller, row.pseudonym): 0 for row in new}
+        if rest := [key for key in missing if key not in numbers]:
+            locked = await connection.exec_driver_sql(FOR_SHARE if shared else FOR_UPDATE, _arrays(rest))
+            numbers |= {(row.controller, row.pseudonym): row.number for row in locked}
     return numbers
 
 
