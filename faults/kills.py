@@ -39,9 +39,9 @@ STATIONS: dict[str, tuple[Doom, ...]] = {
     "deliver": (
         Doom("broker.delivery.intake:take_in", "before", 2),
         Doom("broker.delivery.intake:take_in", "after", 2),
-        Doom("broker.delivery.worker:_bring", "before", 2),
+        Doom("broker.delivery.bringing:bring", "before", 2),
         Doom("adapters.registry:ConfiguredAdapter.deliver", "after", 2),
-        Doom("broker.delivery.worker:_bring", "after", 2),
+        Doom("broker.delivery.bringing:bring", "after", 2),
         Doom("broker.delivery.worker:_take_in", "after", 2),
     ),
     "seal": (
