@@ -33,6 +33,7 @@ from broker.health import router as health_router
 from broker.language import router as language_router
 from broker.large_xml import LargeMessages
 from broker.law import keeper as law_keeper
+from broker.law.api import router as law_router
 from broker.law.repository import keep
 from broker.observed import Observed
 from broker.outbox import relay
@@ -98,6 +99,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         duties_router,
         agencies_router(caller),
         language_router,
+        law_router,
         oversight_router,
         log_router,
         health_router,

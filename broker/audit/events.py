@@ -9,6 +9,7 @@ from typing import Any
 #: Event → what it says, for the officer.
 EVENTS: Mapping[str, str] = {
     "directory.changed": "Verzeichnis der Behörden geändert",
+    "law.activated": "Regelkatalog in Kraft gesetzt",
     "client.added": "Zugang angelegt",
     "client.revoked": "Zugang gesperrt",
     "client.encryption_key": "Schlüssel eines Zugangs zum Verschlüsseln hinterlegt",

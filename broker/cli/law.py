@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from broker.cli import activation, lawbook
 from consent.cases import run_check
 
 app = typer.Typer(help="Regelkatalog und Fallsammlungen.", no_args_is_help=True)
+app.command("show")(lawbook.show)
+app.command("diff")(lawbook.diff)
+app.command("fingerprint")(lawbook.fingerprint)
+app.command("activate")(activation.activate_command)
 
 
 @app.callback()
