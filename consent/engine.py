@@ -100,7 +100,7 @@ def decide(facts: TransferFacts, catalogue: Catalogue, on: date, switches: froze
         return _no_rows(facts, _basis(catalogue, on, switches))
     if unknown := sorted(switches - day.switches):
         raise UnknownSwitch(f"der Katalog kennt an diesem Tag keinen Schalter {', '.join(unknown)}")
-    case, trail = _open(facts, catalogue.as_of(on, switches), on, switches), Trail([], [])
+    case, trail = open_case(facts, catalogue.as_of(on, switches), on, switches), Trail([], [])
     for step in INSIDE if case.internal else OUTSIDE:
         stopped = _take(step, case, trail)
         if stopped is not None:
@@ -114,7 +114,8 @@ def bind_reduced(permit: Permit, digest: str) -> Permit:
     return replace(permit, payload_digest=digest)
 
 
-def _open(facts: TransferFacts, day: CatalogueDay, on: date, switches: frozenset[str]) -> Case:
+def open_case(facts: TransferFacts, day: CatalogueDay, on: date, switches: frozenset[str]) -> Case:
+    """Put the facts beside the rows of their day, as every gate looks at them. Raises `KeyError` for an unknown row."""
     sender, receiver = day.units[facts.sender.unit], day.units[facts.recipient.unit]
     by_person: dict[str, list[Consent]] = {}
     for consent in sorted(facts.consents, key=lambda c: c.id):

@@ -365,13 +365,16 @@ class Lasts(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyRow(Row):
-    """A duty of a permit: when it arises, whom it binds, and within how many calendar months and days it is due."""
+    """A duty of a permit: when it arises, whom it binds, and within how many calendar months and days it is due.
+
+    The defaults are for catalogues that were kept before rows said this: they stay readable, and oblige nobody by a day.
+    """
 
     code: str
     name: str
     when: Occasion
-    bound: tuple[Bound, ...]
-    lasts: Lasts
+    bound: tuple[Bound, ...] = (Bound.EMPFAENGER,)
+    lasts: Lasts = Lasts.DAUERND
     months: int = 0
     days: int = 0
 

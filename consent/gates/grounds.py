@@ -41,7 +41,7 @@ def basis(case: Case) -> Basis | None:
     """Find what would carry this route for this purpose (reading C 12); None where the catalogue has nothing."""
     if case.row is None:
         return None
-    only = _consent_only(case)
+    only = consent_only(case)
     if only is None and not case.purpose.nur_einwilligung:
         norms = _norms(case, case.facts.purpose, BY_STATUTE)
         return None if norms is None else Basis(by_statute=True, norms=norms)
@@ -86,7 +86,7 @@ def _norms(case: Case, purpose: str, kind: str) -> tuple[str, ...] | None:
     return None
 
 
-def _consent_only(case: Case) -> ConsentOnlyRow | None:
+def consent_only(case: Case) -> ConsentOnlyRow | None:
     """Find the row that takes the statute away on this route (reading C 12)."""
     facts = case.facts
     for row in case.day.consent_only:

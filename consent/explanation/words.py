@@ -1,0 +1,105 @@
+"""Filling sentences: units with their articles, names, norms as lawyers cite them, and days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from consent.explanation.sentences import Language, Said, Sentences, UnitSaid, sentences
+from consent.gates.case import Case
+from schemas.identifiers import DataCategory
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_AND = {Language.DE: "und", Language.EN: "and"}
+_ROLES = {Language.DE: ("Absender", "Empfänger"), Language.EN: ("sender", "recipient")}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Fills the sentences of one case in one language."""
+
+    case: Case
+    language: Language
+
+    @property
+    def all(self) -> Sentences:
+        """All sentences."""
+        return sentences()
+
+    def fill(self, said: Said, **more: Any) -> str:  # noqa: ANN401 - what stands in a sentence: words and numbers
+        """Fill a sentence."""
+        return said.spoken(self.language).format(**self._known(), **more)
+
+    def frame(self, name: str, **more: Any) -> str:  # noqa: ANN401 - see `fill`
+        """Fill a sentence of the frame."""
+        return self.fill(self.all.frames[name], **more)
+
+    def _known(self) -> Mapping[str, str]:
+        sender, recipient = self._sides()
+        return {
+            "absender": sender[0],
+            "dem_absender": sender[1],
+            "Absender": _begun(sender[0]),
+            "empfaenger": recipient[0],
+            "dem_empfaenger": recipient[1],
+            "den_empfaenger": recipient[2],
+            "Empfaenger": _begun(recipient[0]),
+            "zweck": self.named("purpose", self.case.purpose.code, self.case.purpose.name),
+            "modus": self.all.modes[self.case.facts.mode.value].spoken(self.language),
+        }
+
+    def _sides(self) -> list[tuple[str, ...]]:
+        """Return both sides in their cases; where both are units of one kind, with their roles."""
+        units = (self.case.sender, self.case.recipient)
+        found = [self._unit(row.code.value, row.name) for row in units]
+        if units[0].code is units[1].code:
+            roles = _ROLES[self.language]
+            return [tuple(f"{form} ({role})" for form in forms) for forms, role in zip(found, roles, strict=True)]
+        return found
+
+    def _unit(self, code: str, name: str) -> tuple[str, ...]:
+        return self.all.units.get(code, UnitSaid((name, name, name), name)).spoken(self.language)
+
+    def named(self, kind: str, code: str, german: str) -> str:
+        """Return the name of a row: German as it stands in the row, English as it stands beside it."""
+        return german if self.language is Language.DE else self.all.names[kind].get(code, german)
+
+    def categories(self, codes: Iterable[DataCategory]) -> str:
+        """Return names of categories, each once."""
+        rows = self.case.day.categories
+        return ", ".join(self.named("category", code.value, rows[code].name) for code in dict.fromkeys(codes))
+
+    def lacking(self, fields: Iterable[str]) -> str:
+        """Return names of what is missing."""
+        rows = self.case.day.declarations
+        return ", ".join(self.named("declaration", field, rows[field].name) for field in dict.fromkeys(fields))
+
+    def norms(self, norms: Iterable[str]) -> str:
+        """Return norms as lawyers cite them: the statute behind."""
+        found = [cited(norm) for norm in dict.fromkeys(norms)]
+        *first, last = found or [""]
+        return f"{', '.join(first)} {_AND[self.language]} {last}" if first else last
+
+    def day(self, day: date) -> str:
+        """Write a day."""
+        if self.language is Language.DE:
+            return f"{day.day:02}.{day.month:02}.{day.year}"
+        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def cited(norm: str) -> str:
+    """Write ``SGB X § 69 Abs. 1`` as ``§ 69 Abs. 1 SGB X``; a statute alone stays as it is."""
+    for sign in (" §§ ", " § ", " Art. "):
+        statute, found, place = norm.partition(sign)
+        if found:
+            return f"{sign.strip()} {place} {statute}"
+    return norm
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
