@@ -65,8 +65,9 @@ bench: install ## the measurements of bench/
 faults: install ## break things on purpose under load, and see what holds; ARGS=--quick in five minutes
 	$(BIN)/python -m faults $(ARGS)
 
-law-docs: $(STAMP) ## write docs/law/ anew from the rows of consent/rules/
+law-docs: $(STAMP) ## write docs/law/ anew, from the rows of consent/rules/ and from decided cases
 	$(BIN)/python -m consent.book docs/law
+	$(BIN)/python -m tests.consent.explanation.page docs/law/explanations.md
 
 mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some
 	$(BIN)/python -m tests.consent.mutate

@@ -367,7 +367,7 @@ class Lasts(StrEnum):
 class DutyRow(Row):
     """A duty of a permit: when it arises, whom it binds, and within how many calendar months and days it is due.
 
-    The defaults are for catalogues that were kept before rows said this: they stay readable, and oblige nobody by a day.
+    The defaults are for catalogues that were kept before rows said this: they stay readable, and set nobody a day.
     """
 
     code: str

@@ -53,6 +53,10 @@ def _page(chapter: Chapter, entries: Sequence[Entry], names: Names) -> Page:
     return Page(chapter.file, chapter.title, tuple(chapter.write(seen, names)), own)
 
 
+BESIDE = frozenset({"explanations.md"})
+"""Pages of the same folder that are made of decisions, not of rows."""
+
+
 def write_pages(catalogue: Catalogue, folder: Path) -> None:
     """Write the pages into a folder; pages that are none any more go."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,7 @@ def write_pages(catalogue: Catalogue, folder: Path) -> None:
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     for old in folder.glob("*.md"):
-        if old.name not in pages:
+        if old.name not in {*pages, *BESIDE}:
             old.unlink()
 
 

@@ -70,8 +70,8 @@ class Section:
     sentences: tuple[Sentence, ...]
 
 
-def reasons_of(decision: Decision, facts: TransferFacts, occasion: str = CASE) -> Reasons:
-    """Return a decision with all its findings, as whoever may see everything sees it."""
+def reasons_of(decision: Decision, facts: TransferFacts, *, handed_over: date | None = None) -> Reasons:
+    """Return a decision about a case with all its findings, as whoever may see everything sees it."""
     permit = decision if isinstance(decision, Permit) else None
     return Reasons(
         facts=facts,
@@ -82,7 +82,7 @@ def reasons_of(decision: Decision, facts: TransferFacts, occasion: str = CASE) -
         duties=permit.duties if permit else (),
         consents=len(permit.consents) if permit else 0,
         switches=decision.basis.switches,
-        occasion=occasion,
+        handed_over=handed_over,
     )
 
 
@@ -172,7 +172,8 @@ class _Argument:
             yield Sentence(words.frame("remainder"), norms=deciding.norms, code=deciding.code)
         else:
             said = self._said(deciding, variant(self.case, deciding, None))
-            yield Sentence(self._why(said, deciding), norms=deciding.norms, code=deciding.code)
+            text = words.on_norms(self._why(said, deciding), deciding.norms)
+            yield Sentence(text, norms=deciding.norms, code=deciding.code)
 
     def grounds(self) -> Iterator[Sentence]:
         """Say on what it rests, and what was looked at; nothing of a refusal."""
@@ -185,16 +186,17 @@ class _Argument:
         if self.case.obligation and self._basis() == "statute":
             yield Sentence(words.frame("obligation"))
         kept = self._kept()
-        yield Sentence(
-            words.frame("kept", kategorien=words.categories(_categories(kept))), categories=_categories(kept)
-        )
+        if self.reasons.removed:
+            left = _categories(kept)
+            yield Sentence(words.frame("kept", kategorien=words.categories(left)), categories=left)
         if self.reasons.consents and not self.reasons.concealed:
             several = self.reasons.consents > 1
             yield Sentence(words.frame("relied_many" if several else "relied", zahl=self.reasons.consents))
         yield from self._conditional(kept)
         for finding in self.reasons.findings:
             if finding.outcome is Outcome.PASS and finding.norms and finding.gate in words.all.gates:
-                yield Sentence(words.fill(words.all.gates[finding.gate]), norms=finding.norms)
+                text = words.on_norms(words.fill(words.all.gates[finding.gate]), finding.norms)
+                yield Sentence(text, norms=finding.norms)
 
     def _basis(self) -> str:
         if self.case.internal:
@@ -223,7 +225,7 @@ class _Argument:
     def fallen(self) -> Iterator[Sentence]:
         words = self.words
         for group in self._groups():
-            reason = self._reason(group)
+            reason = words.on_norms(self._reason(group), group.finding.norms)
             text = words.frame("fallen", kategorien=words.categories(group.categories), grund=reason)
             yield Sentence(text, group.finding.norms, group.condition or group.finding.code, group.categories)
         if hidden := self._hidden():
@@ -325,7 +327,7 @@ class _Argument:
                 begun = self.reasons.handed_over
                 last = due(row, begun) if begun and row.lasts is Lasts.FRIST else None
                 text = words.fill(words.all.duties[row.code], frist=self._until(row, last))
-                yield Sentence(text, row.norms, row.code, due=last)
+                yield Sentence(words.on_norms(text, row.norms), row.norms, row.code, due=last)
 
     def _until(self, row: DutyRow, last: date | None) -> str:
         words = self.words

@@ -85,6 +85,11 @@ class Words:
         *first, last = found or [""]
         return f"{', '.join(first)} {_AND[self.language]} {last}" if first else last
 
+    def on_norms(self, text: str, norms: Iterable[str]) -> str:
+        """Put norms that a text does not name behind it, before its full stop."""
+        unnamed = [cited(norm) for norm in dict.fromkeys(norms) if cited(norm) not in text]
+        return f"{text.removesuffix('.')} ({', '.join(unnamed)})." if unnamed else text
+
     def day(self, day: date) -> str:
         """Write a day."""
         if self.language is Language.DE:
