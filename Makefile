@@ -84,7 +84,7 @@ lock: ## compile the hashed locks from pyproject.toml; ARGS=--upgrade takes newe
 		--output-file requirements-dev.txt pyproject.toml
 
 # Readable by all inside a folder that is the owner's alone: in a container they are read under another name.
-SECRETS := postgres-password $(addprefix amtsbruecke_login_,serve relay deliver seal cleanup admin)
+SECRETS := postgres-password $(addprefix amtsbruecke_login_,serve relay deliver seal cleanup admin replay)
 
 secrets: $(SECRETS:%=secrets/%) ## passwords for compose.yaml under secrets/, made once, never kept by git
 	@echo "secrets/ has a password for the owner of the database, and one for the login of each process"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from time import monotonic
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,11 @@ def system_clock() -> datetime:
 def day_of(moment: datetime) -> date:
     """Return the legal day of a moment (settled reading F)."""
     return moment.astimezone(BERLIN).date()
+
+
+def day_begins(day: date) -> datetime:
+    """Return the moment in UTC at which a legal day begins."""
+    return datetime.combine(day, time.min, BERLIN).astimezone(UTC)
 
 
 def timestamp(moment: datetime) -> str:

@@ -32,6 +32,8 @@ class DbRole(StrEnum):
     """Reads the whole log, which names no person; nothing that lies beside it."""
     ADMIN = "amtsbruecke_admin"
     """The command line: directory, access, dead letters, export of the evidence."""
+    REPLAY = "amtsbruecke_replay"
+    """Decides again what was decided: reads decisions, catalogues and which decisions the log names; writes nothing."""
 
 
 #: Setting of a transaction → the tables whose rows it limits; a row is seen by its sender's and recipient's side.
@@ -176,6 +178,11 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "key_checks": "SELECT, INSERT",
         "transfer_keys": "SELECT (transfer_id), DELETE",
     },
+    DbRole.REPLAY: {
+        "alembic_version": "SELECT",
+        "audit_entries": "SELECT (at, data, event, recipient, reference, sender, seq)",
+        **_each(("catalogues", "decisions"), "SELECT"),
+    },
 }
 
 #: Process → the roles that its login is a member of, and no others. The first is its own, the others it takes on.
@@ -186,4 +193,5 @@ PROCESSES: Mapping[str, tuple[DbRole, ...]] = {
     "seal": (DbRole.SEALER,),
     "cleanup": (DbRole.ERASER,),
     "admin": (DbRole.ADMIN,),
+    "replay": (DbRole.REPLAY,),
 }

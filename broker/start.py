@@ -59,12 +59,7 @@ async def open_gateway(
     this code wants (it is never changed here), or where the embedded one has no folder.
     """
     settings = settings or Settings()
-    database = _opened(settings, role, statement_seconds)
-    try:
-        if database.is_sqlite:
-            await asyncio.to_thread(upgrade, settings.database)
-        else:
-            await require_version(database)
+    async with open_database(settings, role, statement_seconds) as database:
         keys = await _keys(database, settings.keys_dir, clock, makes=makes_keys or database.is_sqlite)
         second = database.now if clock is system_clock else None
         gateway = Gateway(settings, clock, database, keys, LawInForce(load_catalogue()), second_clock=second)
@@ -72,6 +67,21 @@ async def open_gateway(
             await keeper.look(gateway)
         async with watched_keys(gateway):
             yield gateway
+
+
+@asynccontextmanager
+async def open_database(
+    settings: Settings | None = None, role: DbRole | None = None, statement_seconds: float | None = None
+) -> AsyncIterator[Database]:
+    """Open the database alone, as `open_gateway` does: for what needs no key. Raises `CannotStart`."""
+    settings = settings or Settings()
+    database = _opened(settings, role, statement_seconds)
+    try:
+        if database.is_sqlite:
+            await asyncio.to_thread(upgrade, settings.database)
+        else:
+            await require_version(database)
+        yield database
     finally:
         await database.close()
 

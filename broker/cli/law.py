@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from broker.cli import activation, lawbook
+from broker.cli import activation, lawbook, replay
 from consent.cases import run_check
 
 app = typer.Typer(help="Regelkatalog und Fallsammlungen.", no_args_is_help=True)
@@ -15,6 +15,7 @@ app.command("show")(lawbook.show)
 app.command("diff")(lawbook.diff)
 app.command("fingerprint")(lawbook.fingerprint)
 app.command("activate")(activation.activate_command)
+app.command("replay")(replay.replay_command)
 
 
 @app.callback()

@@ -106,15 +106,24 @@ def decision_row(decided: Decided, occasion: str) -> dict[str, Any]:
 
 def decision_columns(decision: Decision, facts: TransferFacts, references: Mapping[str, Any]) -> dict[str, Any]:
     """Build the columns that follow from the decision itself; JSON columns hold what `broker.db.json_text` writes."""
+    columns = answer_columns(decision)
+    columns["detail"] |= {"switches": list(decision.basis.switches), "references": dict(references)}
+    return columns | {
+        "day": decision.basis.on,
+        "catalogue": decision.basis.catalogue,
+        "engine_version": decision.basis.engine_version,
+        "facts": Fragment(facts_text(facts)),
+    }
+
+
+def answer_columns(decision: Decision) -> dict[str, Any]:
+    """Build the columns of what the law said, without what it rests on."""
     permit = decision if isinstance(decision, Permit) else None
     refusal = decision if isinstance(decision, Refusal) else None
     return {
-        "day": decision.basis.on,
         "outcome": "DENY" if refusal else ("PERMIT_REDUCED" if decision.removed else "PERMIT"),
         "kind": refusal.kind.value if refusal else None,
         "code": refusal.code if refusal else None,
-        "catalogue": decision.basis.catalogue,
-        "engine_version": decision.basis.engine_version,
         "detail": {
             "kept": list(permit.kept) if permit else [],
             "removed": list(decision.removed),
@@ -122,10 +131,7 @@ def decision_columns(decision: Decision, facts: TransferFacts, references: Mappi
             "consents": list(permit.consents) if permit else [],
             "duties": list(permit.duties) if permit else [],
             "findings": list(decision.findings),
-            "switches": list(decision.basis.switches),
-            "references": dict(references),
         },
-        "facts": Fragment(facts_text(facts)),
     }
 
 

@@ -103,7 +103,18 @@ def test_a_server_without_the_roles_is_told_before_all(
     assert "amtsbruecke db upgrade" in str(logins.exception)
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+def test_what_is_decided_again_needs_no_more_than_its_own_login(
+    server: Guarded, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that only reads works under the login that may only read, without any key on its machine."""
+    given = settings(server, folder, login_of("replay"))
+    done = command(monkeypatch, given, "law", "replay", "--since", "2026-01-01")
+
+    assert (done.exit_code, "anders: 0" in done.stdout) == (0, True), done.output
+    assert not given.keys_dir.exists()
+
+
+@pytest.mark.parametrize("name", PROCESSES.keys() - {"replay"})
 def test_each_process_starts_under_its_own_login(server: Guarded, folder: Path, name: str) -> None:
     """The logins that the command makes, with the passwords that it was given, are enough."""
     assert told(settings(server, folder, login_of(name)), name) == ""

@@ -261,7 +261,7 @@ def test_units_settings_exist_and_ports_differ() -> None:
     files = {path.stem: path.read_text(encoding="utf-8") for path in (DEPLOY / "systemd").glob("*.env")}
     ports = re.findall(r"^AMTSBRUECKE_OPS_PORT=(\d+)$", "\n".join(files.values()), re.MULTILINE)
 
-    assert set(files) == ROLES | {"common", "admin", "owner"}
+    assert set(files) == ROLES | {"common", "admin", "owner", "replay"}
     assert [name for name, text in files.items() if unknown_settings(text)] == []
     assert unknown_settings(UNIT.read_text(encoding="utf-8")) == set()
     assert len(set(ports)) == len(ROLES)
