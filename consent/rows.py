@@ -289,6 +289,7 @@ class ParameterRow(Row):
     """A figure of the law: an age, a time limit, a bound. `text` says what it decides (``{wert}``)."""
 
     code: str
+    name: str
     value: int
     text: str
 

@@ -14,7 +14,7 @@ ROW_ID = "row.KITA_BEITRAG.alle.JUGENDAMT_KITA.2018-05-25"
 TEXT = (
     "Von jeder Sozialbehörde an „Jugendamt (Kita-Stelle)“ darf übermittelt werden (KANN), was „Elternbeitrag für die "
     "Kita“ "
-    "erfordert: Stammdaten und Leistungsbezug. Alles andere entfällt."
+    "erfordert: Stammdaten, Leistungsbezug. Alles andere entfällt."
 )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from consent import rows
 from consent.book import words
 from consent.book.entries import Entry, purposes_of
-from consent.book.markdown import prose, row_lines
+from consent.book.markdown import bold, paragraphs, prose, row_lines, sentence_case
 from consent.book.names import Names
 from consent.book.words import listed
 from consent.rows import ANY, Row
@@ -37,7 +37,7 @@ def purposes(entries: Sequence[Entry], names: Names) -> Iterator[str]:
     """Yield the purposes: each with its routes, what carries it, and what else it asks for."""
     yield from prose("purposes")
     for entry in _of(entries, "purpose"):
-        yield from (f"## {entry.title} ({_code(entry)})", "")
+        yield from (f"## {sentence_case(entry.title)} ({_code(entry)})", "")
         yield from row_lines(entry)
         own = [one for one in entries if one.table in OF_A_PURPOSE and _code(entry) in purposes_of(one.row)]
         for one in _of(own, "row"):
@@ -51,26 +51,35 @@ def purposes(entries: Sequence[Entry], names: Names) -> Iterator[str]:
 def _route(entry: Entry, names: Names, limits: Iterable[Entry]) -> Iterator[str]:
     row = entry.row
     assert isinstance(row, rows.NecessityRow)  # noqa: S101 - rows of this table are
-    yield from (f"### {names.unit(row.sender, 'Jede Sozialbehörde')} → {names.unit(row.recipient)}", "")
-    narrowed = [_narrowed(limit, names) for limit in limits if _narrows(limit.row, row)]
-    yield from row_lines(entry, "\n".join([*_asks(row, entry, names), *narrowed]))
+    only = f" (nur mit Schalter {row.with_switch})" if row.with_switch else ""
+    until = f" (bis {words.german_day(row.valid.end)})" if row.valid.end else ""
+    way = f"{names.unit(row.sender, 'Jede Sozialbehörde')} → {names.unit(row.recipient)}"
+    yield from (f"### {way}{until}{only}", "")
+    narrowed = [_narrowed(limit, row, names) for limit in limits if _narrows(limit.row, row, names)]
+    yield from row_lines(entry, paragraphs([*_asks(row, entry, names), *narrowed]))
 
 
-def _narrows(limit: Row, row: rows.NecessityRow) -> bool:
-    """Whether the statute does not carry on this route, or on one of those that the row stands for."""
+def _narrows(limit: Row, row: rows.NecessityRow, names: Names) -> bool:
+    """Whether a statute that carries elsewhere does not on this route, or on one of those that the row stands for."""
     assert isinstance(limit, rows.ConsentOnlyRow)  # noqa: S101 - rows of this table are
     there = ANY in limit.recipients or row.recipient in (ANY, *limit.recipients)
     sent = row.sender in (ANY, limit.sender) and not limit.with_switch
-    return sent and there and row.purpose not in limit.except_purposes
+    asked = (row.nur_auf_ersuchen or row.purpose in names.on_request) and set(limit.modes) == {Mode.UNAUFGEFORDERT}
+    carried = (
+        row.purpose not in names.closed | names.by_consent and (row.purpose, limit.sender.value) not in names.barred
+    )
+    return sent and there and carried and not asked and row.purpose not in limit.except_purposes
 
 
-def _narrowed(limit: Entry, names: Names) -> str:
+def _narrowed(limit: Entry, route: rows.NecessityRow, names: Names) -> str:
     row = limit.row
     assert isinstance(row, rows.ConsentOnlyRow)  # noqa: S101 - rows of this table are
     how = "" if set(row.modes) == set(Mode) else f" {listed([words.MODES[mode] for mode in row.modes], 'oder')}"
     where = f"[{limit.title}]({page_of(limit)}#{limit.id})"
+    answered = route.purpose in row.except_par64_nein
+    unless = ", außer § 64 Abs. 2 SGB VIII ist mit „nein“ beantwortet" if answered else ""
     sent = f"Übermittelt „{names.unit(row.sender)}“{how}"
-    return f"{sent}, so trägt hier nur eine Einwilligung, die jedes Datum nennt ({where})."
+    return f"{sent}, so trägt hier nur eine Einwilligung, die jedes Datum nennt{unless} ({where})."
 
 
 def _asks(row: rows.NecessityRow, entry: Entry, names: Names) -> Iterator[str]:
@@ -78,18 +87,20 @@ def _asks(row: rows.NecessityRow, entry: Entry, names: Names) -> Iterator[str]:
         yield "Diese Zeile lässt nichts durch: Zu diesem Zweck hat der Empfänger keine Aufgabe."
         return
     bound = row.pflicht or row.purpose in names.bound
-    yield "**MUSS:** Es besteht eine Pflicht." if bound else "**KANN:** Es besteht eine Befugnis."
+    if row.purpose in names.by_consent:
+        yield "**Nur mit Einwilligung:** Kein Gesetz trägt diesen Zweck."
+    else:
+        yield "**MUSS:** Es besteht eine Pflicht." if bound else "**KANN:** Es besteht eine Befugnis."
     if row.nur_auf_ersuchen:
         yield "Unaufgefordert wird auf diesem Weg nichts übermittelt."
-    yield f"Immer erforderlich: **{listed(names.category_names(row.necessary)) or 'nichts'}**."
+    yield f"Immer erforderlich: {bold(names.category_names(row.necessary))}."
     if row.conditional:
-        yield from ("Nur unter der genannten Bedingung:", "")
+        yield "Nur unter der genannten Bedingung:"
         for category, code in row.conditional.items():
             yield f"- {names.categories.get(category, category)}: {names.conditions.get(code, code)} (`{code}`)"
-        yield ""
     yield "Alle anderen Datenkategorien entfallen."
     if row.kern:
-        only = listed(names.category_names(row.kern))
+        only = ", ".join(names.category_names(row.kern))
         yield f"Auf diesem Weg kommt es an auf: {only}; bleibt davon nichts, so wird die ganze Übermittlung abgelehnt."
     if entry.switched:
         yield entry.switched
@@ -98,6 +109,7 @@ def _asks(row: rows.NecessityRow, entry: Entry, names: Names) -> Iterator[str]:
 def grounds(entries: Sequence[Entry], _: Names) -> Iterator[str]:
     """Yield what carries beside the purposes: consent, and registered procedures."""
     yield from prose("grounds")
+    yield from ("## Wann eine Einwilligung wirksam ist", "", *prose("consents"))
     yield from _group("Einwilligung als Grund", [one for one in _of(entries, "ground") if not purposes_of(one.row)])
     yield from _group("Wege, auf denen nur eine Einwilligung trägt", _of(entries, "consent_only"))
     yield from _group("Abruf und regelmäßige Lieferung: registrierte Verfahren", _of(entries, "procedure"))
@@ -106,6 +118,8 @@ def grounds(entries: Sequence[Entry], _: Names) -> Iterator[str]:
 def locks(entries: Sequence[Entry], _: Names) -> Iterator[str]:
     """Yield the locks: where data come from, what is locked by that, which keys open."""
     yield from prose("locks")
+    yield from ("## Der Erfolg einer Hilfe (§ 64 Abs. 2 SGB VIII)", "", *prose("success"))
+    yield from ("## Empfangene Daten", "", *prose("received"))
     yield from _group("Herkunft, wenn der Absender keine erklärt", _of(entries, "default_mark"))
     yield from _group("Sperren", _of(entries, "lock"))
     yield from _group("Schlüssel", _of(entries, "key"))
@@ -123,7 +137,7 @@ def conditions(entries: Sequence[Entry], _: Names) -> Iterator[str]:
     yield from prose("conditions")
     yield from ("## Bedingungen der Wege", "")
     for entry in _of(entries, "condition"):
-        yield from (f"### {_code(entry)}", "")
+        yield from (f"### {_code(entry)}: {entry.title}", "")
         yield from row_lines(entry)
     yield from ("## Angaben, die fehlen können", "", *prose("declarations"))
     yield from _rows(_of(entries, "declaration"))
@@ -133,7 +147,8 @@ def figures(entries: Sequence[Entry], _: Names) -> Iterator[str]:
     """Yield the figures: ages, time limits, bounds."""
     yield from prose("figures")
     for code in _codes(entries):
-        yield from _group(code, [one for one in entries if _code(one) == code])
+        own = [one for one in entries if _code(one) == code]
+        yield from _group(f"{own[0].title} ({code})", own)
 
 
 def disputes(entries: Sequence[Entry], _: Names) -> Iterator[str]:
@@ -141,7 +156,7 @@ def disputes(entries: Sequence[Entry], _: Names) -> Iterator[str]:
     yield from prose("disputes")
     for entry in _of(entries, "switch"):
         code = _code(entry)
-        yield from (f"## {code}", "")
+        yield from (f"## {sentence_case(entry.title)} ({code})", "")
         yield from row_lines(entry)
         hanging = [one for one in entries if code in (one.row.with_switch, *one.row.without_switches)]
         if not hanging:
@@ -149,8 +164,8 @@ def disputes(entries: Sequence[Entry], _: Names) -> Iterator[str]:
             continue
         yield from ("Zeilen, die daran hängen:", "")
         for one in hanging:
-            which = "nur mit" if one.row.with_switch == code else "nur ohne"
-            yield f"- {which} dem Schalter: [{one.kind}: {one.title}]({page_of(one)}#{one.id})"
+            which = "nur mit dem" if one.row.with_switch == code else "nur ohne den"
+            yield f"- {which} Schalter: [{one.kind}: {one.title}]({page_of(one)}#{one.id})"
         yield ""
 
 

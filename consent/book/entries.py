@@ -238,6 +238,8 @@ def _german(name: str, value: Any, row: Row, names: Names) -> str:  # noqa: ANN4
 
 
 def _everybody(row: Row) -> str:
+    if isinstance(row, rows.GroundRow):
+        return "alle Wege des Zwecks"
     return "jede Sozialbehörde" if isinstance(row, rows.NecessityRow | rows.BarredRow) else "jeder Empfänger"
 
 

@@ -96,6 +96,22 @@ def _prose() -> Mapping[str, str]:
     return tomllib.loads(Path(__file__).with_name("prose.toml").read_text(encoding="utf-8"))
 
 
+def paragraphs(lines: Iterable[str]) -> str:
+    """Set each line as a paragraph of its own; points of a list stand together."""
+    text = "\n\n".join(lines)
+    return re.sub(r"(?m)^(- .*)\n\n(?=- )", r"\1\n", text)
+
+
+def bold(names: Sequence[str]) -> str:
+    """Write names in bold, each for itself; none: that everything hangs on a condition."""
+    return ", ".join(f"**{name}**" for name in names) or "nichts; jedes Datum steht unter einer Bedingung"
+
+
+def sentence_case(text: str) -> str:
+    """Begin with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def sentence(text: str) -> str:
     """Write a note as a sentence."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    return sentence_case(text).rstrip(".") + "."

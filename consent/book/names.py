@@ -33,6 +33,12 @@ class Names:
     """Key of a controller → names of the units that are one controller at one agency."""
     bound: frozenset[str]
     """Purposes that are an obligation."""
+    on_request: frozenset[str]
+    """Purposes for which nothing is sent unrequested."""
+    by_consent: frozenset[str]
+    """Purposes that no statute carries."""
+    barred: frozenset[tuple[str, str]]
+    """Purpose and unit that may not send for it to any social authority."""
     closed: frozenset[str]
     """Purposes for which nobody has a task: nothing passes, whatever a row says."""
 
@@ -57,17 +63,22 @@ def names_of(tables: Tables) -> Names:
     """Read the names from the tables; where several rows have one code, the one without a switch names it."""
     units = _of(tables, "unit", rows.UnitRow)
     categories = _of(tables, "category", rows.CategoryRow)
+    purposes = _of(tables, "purpose", rows.PurposeRow)
+    barred = _of(tables, "barred", rows.BarredRow)
     return Names(
         units={row.code.value: row.name for row in units},
         categories={row.code.value: row.name for row in categories},
-        purposes={row.code: row.name for row in _of(tables, "purpose", rows.PurposeRow)},
+        purposes={row.code: row.name for row in purposes},
         conditions={row.code: row.name for row in _of(tables, "condition", rows.ConditionRow)},
         switches={row.code: row.name for row in _of(tables, "switch", rows.SwitchRow)},
         gates={row.gate: row.name for row in _of(tables, "gate", rows.GateRow)},
         classes=_grouped((row.klass.value, row.name) for row in categories),
         together=_grouped((row.controller, row.name) for row in units),
-        bound=frozenset(row.code for row in _of(tables, "purpose", rows.PurposeRow) if row.pflicht),
-        closed=frozenset(row.code for row in _of(tables, "purpose", rows.PurposeRow) if row.ohne_aufgabe),
+        bound=frozenset(row.code for row in purposes if row.pflicht),
+        on_request=frozenset(row.code for row in purposes if row.nur_auf_ersuchen),
+        by_consent=frozenset(row.code for row in purposes if row.nur_einwilligung),
+        barred=frozenset((row.purpose, sender) for row in barred for sender in row.senders if ANY in row.recipients),
+        closed=frozenset(row.code for row in purposes if row.ohne_aufgabe),
     )
 
 

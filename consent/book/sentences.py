@@ -33,9 +33,11 @@ def _unit(row: rows.UnitRow, names: Names) -> str:
     kind = "eine Stelle nach § 35 SGB I" if row.par35 else "keine Stelle nach § 35 SGB I"
     private = "; sie ist privat" if row.private else ""
     others = [name for name in names.together[row.controller] if name != row.name]
-    same = f" Bei derselben Behörde ist sie ein Verantwortlicher mit {listed(others)}." if others else ""
+    same = f" Mit {listed(others)} derselben Behörde ist sie ein Verantwortlicher." if others else ""
     sends = (
-        f"Übermittelt diese Stelle, so {words.REGIMES[row.regime]}." if row.social else "Sie kann hier nur empfangen."
+        f"Übermittelt diese Stelle, so {words.REGIMES[row.regime]}."
+        if row.social
+        else "Sie kann hier nur empfangen, und nur wo ein Zweck sie nennt."
     )
     return f"„{row.name}“ ist {kind}{private}. {sends}{same}"
 
@@ -46,7 +48,7 @@ def _category(row: rows.CategoryRow, _: Names) -> str:
 
 def _purpose(row: rows.PurposeRow, names: Names) -> str:
     if row.ohne_aufgabe:
-        return f"Zum Zweck „{row.name}“ hat niemand eine Aufgabe; jede Übermittlung wird abgelehnt."
+        return f"Zum Zweck „{row.name}“ hat der Empfänger keine Aufgabe; jede Übermittlung wird abgelehnt."
     if row.nur_intern:
         return (
             f"„{row.name}“ ist keine Übermittlung: Der Zweck gilt nur, wo Absender und Empfänger ein Verantwortlicher "
@@ -73,16 +75,15 @@ def _may(*, bound: bool) -> str:
 
 
 def _kern(kern: Iterable[str], names: Names) -> str:
-    carried = names.category_names(kern)
+    carried = ", ".join(names.category_names(kern))
     if not carried:
         return (
             "Muss etwas entfernt werden und bleiben nur Stammdaten und Ordnungsmerkmale übrig, so wird die ganze "
             "Übermittlung abgelehnt."
         )
     return (
-        f"Auf eine dieser Datenkategorien kommt es an: {listed(carried)}. Muss etwas entfernt werden und bleibt keine "
-        "von "
-        "ihnen übrig, so wird die ganze Übermittlung abgelehnt."
+        f"Es kommt an auf: {carried}. Muss etwas entfernt werden und bleibt davon nichts übrig, so wird die ganze "
+        "Übermittlung abgelehnt."
     )
 
 
@@ -96,7 +97,7 @@ def _necessity(row: rows.NecessityRow, names: Names) -> str:
     said = [
         (
             f"{way} {_may(bound=bound)}, was {names.purpose(row.purpose)} erfordert: "
-            f"{listed(names.category_names(row.necessary)) or 'nichts ohne Bedingung'}."
+            f"{', '.join(names.category_names(row.necessary)) or 'nichts ohne Bedingung'}."
         )
     ]
     if row.conditional:
@@ -134,9 +135,12 @@ def _ground(row: rows.GroundRow, names: Names) -> str:
     norms = words.cited_all(row.norms)
     if row.basis == "einwilligung":
         return f"Übermittelt {sender} auf Einwilligung, so beruht das auf: {norms}."
-    special = "" if row.recipient == ANY else " Diese Zeile geht derjenigen für jeden Empfänger vor."
-    way = f"zum Zweck {names.purpose(row.purpose)} an {_anybody(row.recipient, names)}"
-    return f"Übermittelt {sender} {way}, so trägt das: {norms}.{special}"
+    if row.recipient == ANY:
+        return (
+            f"Übermittelt {sender} zum Zweck {names.purpose(row.purpose)} auf einem seiner Wege, so trägt das: {norms}."
+        )
+    way = f"zum Zweck {names.purpose(row.purpose)} an {_to(row.recipient, names)}"
+    return f"Übermittelt {sender} {way}, so trägt das allein: {norms}."
 
 
 def _consent_only(row: rows.ConsentOnlyRow, names: Names) -> str:
@@ -193,7 +197,7 @@ def _declaration(row: rows.DeclarationRow, _: Names) -> str:
 
 def _default_mark(row: rows.DefaultMarkRow, names: Names) -> str:
     of_classes = [name for klass in row.classes for name in names.classes.get(klass.value, ())]
-    what = listed(dict.fromkeys([*names.category_names(row.categories), *of_classes])) or "alle Datenkategorien"
+    what = ", ".join(dict.fromkeys([*names.category_names(row.categories), *of_classes])) or "alle Datenkategorien"
     who = "jeder Stelle" if row.sender == ANY else f"„{names.unit(row.sender)}“"
     came = "Ist zu Daten, die von einer anderen Stelle empfangen wurden," if row.received_only else "Ist zur Herkunft"
     declared = f"{came} keine weitere Herkunft erklärt" if row.received_only else f"{came} nichts erklärt"
@@ -214,8 +218,10 @@ def _key(row: rows.KeyRow, names: Names) -> str:
     only += [f"zum Zweck {listed([names.purpose(code) for code in row.purposes], 'oder')}"] if row.purposes else []
     only += [f"an {_several(row.recipients, names, _to)}"] if row.recipients else []
     where = f", nur {', '.join(only)}" if only else ""
-    needs = "; ".join(words.KEY_CONDITIONS[condition] for condition in row.conditions)
-    together = "wenn zugleich" if len(row.conditions) > 1 else "wenn"
+    several = len(row.conditions) > 1
+    asked = [words.KEY_CONDITIONS[condition] for condition in row.conditions]
+    needs = "; ".join(f"({place}) {one}" if several else one for place, one in enumerate(asked, start=1))
+    together = "wenn zugleich" if several else "wenn"
     return (
         f"Der Schlüssel „{row.name}“ öffnet die {words.LOCKS.get(row.lock, row.lock)}{where}, {together} gilt: {needs}."
     )
@@ -253,9 +259,15 @@ def _parameter(row: rows.ParameterRow, _: Names) -> str:
 
 
 def _condition(row: rows.ConditionRow, _: Names) -> str:
+    fulfilled = f"Bedingung „{row.name}“: Sie ist erfüllt, wenn {words.FULFILLED[row.how]}"
     part = listed([words.PARTS[one] for one in row.part], "oder")
-    element = f" Im eigenen Element der Nachricht steht dann {part}." if part else ""
-    return f"Bedingung „{row.name}“: Sie ist erfüllt, wenn {words.FULFILLED[row.how]}.{element}"
+    if not part:
+        return f"{fulfilled}."
+    if row.how is rows.Fulfilled.ELEMENT:
+        return f"{fulfilled}: {part}."
+    return (
+        f"{fulfilled}, oder das Datum in einem eigenen Element der Nachricht steht, das nichts weiter enthält: {part}."
+    )
 
 
 def _code(row: rows.CodeRow, names: Names) -> str:
@@ -285,7 +297,7 @@ def _term(row: rows.DutyRow) -> str:
     return (
         f"zu erfüllen ist sie binnen {within} nach der Aushändigung"
         if within
-        else "zu erfüllen ist sie am Tag der Aushändigung"
+        else "zu erfüllen ist sie spätestens am Tag der Aushändigung"
     )
 
 

@@ -25,7 +25,7 @@ def _necessity(row: rows.NecessityRow, names: Names) -> str:
 def _ground(row: rows.GroundRow, names: Names) -> str:
     purpose = "jeder Zweck" if row.purpose == ANY else names.purpose(row.purpose)
     consent = ", auf Einwilligung" if row.basis == "einwilligung" else ""
-    return f"{purpose}: {words.SENDERS[row.regime]} → {names.unit(row.recipient, 'jeder Empfänger')}{consent}"
+    return f"{purpose}: {words.SENDERS[row.regime]} → {names.unit(row.recipient, 'alle seine Wege')}{consent}"
 
 
 def _barred(row: rows.BarredRow, names: Names) -> str:

@@ -113,8 +113,8 @@ KEY_CONDITIONS: Mapping[KeyCondition, str] = MappingProxyType(
             "diese Datenkategorie"
         ),
         KeyCondition.HINWEIS_RECHTZEITIG: (
-            "auf das Widerspruchsrecht wurde spätestens bei Beginn des Verfahrens hingewiesen; ist der Beginn nicht "
-            "erklärt, vor dem Tag der Übermittlung"
+            "auf das Widerspruchsrecht wurde spätestens bei Beginn des Verfahrens hingewiesen (ist der Beginn nicht "
+            "erklärt: vor dem Tag der Übermittlung)"
         ),
         KeyCondition.KEIN_WIDERSPRUCH: "kein Widerspruch der Person nach § 76 SGB X liegt vor",
         KeyCondition.ENTBINDUNG: (

@@ -9,10 +9,11 @@ from consent.book.entries import chosen, entries_of
 from consent.catalogue import Catalogue, read_catalogue
 from tests.broker.law.variants import files_with
 
-CLOSED = 'code = "VOLLJAEHRIG_ALTER"\nvalue = 18\n'
+CLOSED = 'code = "VOLLJAEHRIG_ALTER"\nname = "Volljährigkeit"\nvalue = 18\n'
 FOLLOWER = """
 [[parameter]]
 code = "VOLLJAEHRIG_ALTER"
+name = "Volljährigkeit"
 value = 21
 text = "Volljährig ist, wer {wert} Jahre alt ist."
 valid_from = 2027-01-01

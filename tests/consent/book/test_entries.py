@@ -76,7 +76,7 @@ def test_a_sentence_is_true_to_its_route(entries: dict[str, Entry]) -> None:
     text = entries["row.KITA_BEITRAG.alle.JUGENDAMT_KITA.2018-05-25"].text
 
     assert "Von jeder Sozialbehörde an „Jugendamt (Kita-Stelle)“ darf übermittelt werden (KANN)" in text
-    assert "Stammdaten und Leistungsbezug" in text
+    assert "Stammdaten, Leistungsbezug" in text
     assert "Alles andere entfällt." in text
     assert "Mit dem Schalter KITA_NUR_AUF_ERSUCHEN zählte diese Zeile nicht" in text
 
