@@ -14,7 +14,7 @@ from os import getloadavg
 from pathlib import Path
 from statistics import median
 
-from bench import plots
+from bench import law, plots
 from bench.behind import ways
 from bench.figures import fsync_seconds, machine, percentile, spread, stations_table, table, write_page
 from bench.rounds import BARE, KINDS, NOTHING, ROLES, SINGLE, STATIONS, STRAW, WHOLE, Kind, Plan, Round, measure
@@ -84,6 +84,7 @@ def _sections(folder: Path, plan: Plan, rounds: int, given: argparse.Namespace) 
         yield _stations(there, 32 if given.quick else 960, batch=16)
         yield _behind(there, 16 if given.quick else 512)
     yield table(("XML, 6 kB", "µs a message"), [(n, f"{v:,.0f}") for n, v in xml_gate(32 if given.quick else 960)])
+    yield law.written(law.pairs(turns=3 if given.quick else 200))
 
 
 def _in_turn(there: World, plan: Plan, rounds: int, kinds: tuple[Kind, ...], rate: float = 0.0) -> Closed:
