@@ -17,7 +17,7 @@ def main() -> None:
     from broker.keys import KeyFileError  # noqa: PLC0415 - the same
     from broker.listening import NOT_STARTED, CannotStart  # noqa: PLC0415 - the same
 
-    sys.stderr.writelines(f"amtsbruecke: Warnung: {text}\n" for text in unread(os.environ))
+    sys.stderr.writelines(f"amtsbruecke: WARNUNG: {text}\n" for text in unread(os.environ))
     try:
         app()
     except (CannotStart, FileUnreadable, KeyFileError, WrongSettings) as exc:

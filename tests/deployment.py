@@ -8,6 +8,7 @@ the command line) comes to the same database and the same topics.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from broker.config import PREFIX
 from broker.keys import load_keys
 from broker.logins import login_of
 from broker.privileges import PROCESSES
@@ -36,6 +38,11 @@ def settings_of(folder: Path) -> dict[str, Any]:
     path = folder / SETTINGS
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of this process without anything that a process of the service would take for its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def environment_of(folder: Path, *words: str) -> dict[str, str]:

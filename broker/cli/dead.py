@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from broker.clock import timestamp
 from broker.delivery import dead
 from broker.delivery.dead import DeadLetter, Wanted, Why
+from broker.directory.cache import directory_cache
 from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.pages import cursor_value
@@ -60,9 +62,21 @@ async def _page(
     async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
         since = gateway.clock() - timedelta(hours=hours) if hours else None
         wanted = Wanted(wanted.agency, wanted.sender, wanted.reason, since)
+        if wanted.agency is not None:
+            _require_known(wanted.agency, (await directory_cache(gateway).current()).kinds)
         with explained():
             found = list(await dead.dead_letters(connection, wanted, cursor_value(cursor), limit))
     return found, str(found[-1].seq) if len(found) == limit else None
+
+
+def _require_known(agency: str, known: Collection[str]) -> None:
+    """Say so where the directory has no such agency: an empty list would look like good news."""
+    if agency in known:
+        return
+    near = get_close_matches(agency, known, 3)
+    meant = f"Gemeint vielleicht: {', '.join(near)}." if near else "Alle zeigt „amtsbruecke directory show“."
+    typer.echo(f"Eine Behörde „{agency}“ steht nicht im Verzeichnis. {meant}", err=True)
+    raise typer.Exit(2)
 
 
 def _line(letter: DeadLetter) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+import socket
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -16,12 +18,15 @@ from broker.privileges import DbRole
 from broker.start import open_gateway
 from broker.transport import access, topics
 from broker.transport.asyncapi import document_text
-from broker.transport.base import TransportUnavailable
+from broker.transport.base import Fault, TransportUnavailable
 from broker.transport.topics import Drift
 
 app = typer.Typer(help="Topics auf Apache Kafka: anlegen, prüfen, Zugriff regeln, beschreiben.", no_args_is_help=True)
 
 T = TypeVar("T")
+PROBE_SECONDS = 3.0
+PORT = "9092"
+"""That of an address which names none."""
 
 
 @app.command()
@@ -119,8 +124,35 @@ def _run(work: Awaitable[T]) -> T:
     async def run() -> T:
         return await work
 
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # its lines beside ours would be a second cause
     try:
         return asyncio.run(run())
     except TransportUnavailable as exc:
-        typer.echo(str(exc), err=True)
+        typer.echo(_away(Settings()) if exc.fault is Fault.AWAY else str(exc), err=True)
         raise typer.Exit(1) from exc
+
+
+def _away(settings: Settings) -> str:
+    """Say why no broker answered, address by address, and what to do."""
+    addresses = [address.strip() for address in settings.kafka_bootstrap.split(",")]
+    causes = "".join(f"\n  {address}: {_cause(address, settings)}" for address in addresses)
+    return (
+        f"Kafka antwortet nicht:{causes}\nAMTSBRUECKE_KAFKA_BOOTSTRAP und die Broker prüfen, dann den Befehl noch "
+        "einmal ausführen; er setzt fort, was fehlt. Angenommene Übermittlungen warten so lange in der Datenbank."
+    )
+
+
+def _cause(address: str, settings: Settings) -> str:
+    host, port = address.rsplit(":", 1) if ":" in address else (address, PORT)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()
+    except socket.gaierror:
+        return "diesen Rechnernamen gibt es im Netz nicht (DNS)"
+    except ConnectionRefusedError:
+        return "dort lauscht niemand; läuft der Broker, stimmt der Port?"
+    except OSError as exc:
+        return f"nicht zu erreichen ({exc.strerror or 'keine Antwort'}); Netz und Firewall prüfen"
+    return (
+        "nimmt Verbindungen an, antwortet aber nicht als Broker, der bereit ist; passt "
+        f"AMTSBRUECKE_KAFKA_SECURITY={settings.kafka_security}, sind genügend Broker da (docs/kafka.md)?"
+    )

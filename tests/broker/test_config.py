@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 
 from broker.config import Settings, WrongSettings, unread
 from broker.listening import NOT_STARTED, NOT_YET
+from tests.deployment import surroundings
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "gar-nicht-geheim"
@@ -78,6 +79,14 @@ def test_a_mistyped_setting_is_named() -> None:
     assert all(name in texts[0] for name in ("AMTSBRUECKE_SIDE_DAY ", "AMTSBRUECKE_SIDE_DAYS."))
 
 
+def test_what_no_setting_has_is_named_though_it_looks_like_none() -> None:
+    """Whoever sets a period by another product's name is told that it has no effect, and what comes nearest."""
+    [text] = unread(["AMTSBRUECKE_RETENTION_DAYS", "AMTSBRUECKE_XOEV_DIR"])
+
+    assert "AMTSBRUECKE_RETENTION_DAYS liest niemand" in text
+    assert re.search(r"Am ähnlichsten ist AMTSBRUECKE_[A-Z_]+;", text)
+
+
 def test_no_setting_looks_like_another_mistyped() -> None:
     """What is set is never warned of."""
     assert unread([f"AMTSBRUECKE_{name.upper()}" for name in Settings.model_fields]) == []
@@ -93,7 +102,7 @@ def test_no_setting_looks_like_another_mistyped() -> None:
 )
 def test_the_status_says_whether_to_start_again(tmp_path: Path, given: dict[str, str], status: int) -> None:
     """Settings have to be changed first; a database that does not answer may do so in a moment. No traceback."""
-    environment = os.environ | {"AMTSBRUECKE_DATA_DIR": str(tmp_path)} | given
+    environment = surroundings() | {"AMTSBRUECKE_DATA_DIR": str(tmp_path)} | given
     done = subprocess.run(
         [sys.executable, "-m", "broker", "seal"], cwd=ROOT, env=environment, capture_output=True, check=False
     )

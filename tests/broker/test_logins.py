@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from broker.logins import login_of
 from broker.migrations import newest
 from broker.privileges import PROCESSES
 from broker.start import open_gateway, require_login
+from tests.deployment import surroundings
 from tests.flow.test_roles import PATIENCE, ROOT, free_port, ready
 from tests.flow.test_shutdown import process
 from tests.servers import guarded
@@ -223,7 +223,7 @@ def test_status_says_that_starting_again_does_not_help(server: Guarded, folder: 
         "AMTSBRUECKE_DATABASE_PASSWORD_FILE": str(tmp_path / "wrong"),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "broker", "seal"], cwd=ROOT, env=os.environ | given, capture_output=True, check=False
+        [sys.executable, "-m", "broker", "seal"], cwd=ROOT, env=surroundings() | given, capture_output=True, check=False
     )
 
     assert done.returncode == NOT_STARTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from broker.delivery.intake import GROUP, take_in
 from broker.transport.base import Consumed, topic_of
 from broker.transport.kafka import KafkaTransport
+from tests.deployment import surroundings
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, open_kreis
 from tests.servers.kafka import free_port
 from tests.servers.topics import kafka_settings, make_topics
@@ -41,7 +41,7 @@ async def on_kafka(data_dir: Path) -> AsyncIterator[tuple[Kreis, Mapping[str, st
         environment |= {"AMTSBRUECKE_DATA_DIR": str(data_dir)}
         if kreis.gateway.settings.database_url:
             environment["AMTSBRUECKE_DATABASE_URL"] = kreis.gateway.settings.database_url
-        yield kreis, os.environ | environment
+        yield kreis, surroundings() | environment
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -24,7 +23,7 @@ from broker.config import Settings
 from broker.directory.service import load
 from broker.start import open_gateway
 from schemas.compose import compose_quittung, compose_uebermittlung
-from tests.deployment import environment_of, settings_of
+from tests.deployment import environment_of, settings_of, surroundings
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
 from tests.world import kreis_directory, through_kafka
 
@@ -43,7 +42,7 @@ def free_port() -> int:
 @contextmanager
 def role(*words: str, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run one role; at the end it must stop by SIGTERM, in time and without an error."""
-    environment = os.environ | environment_of(folder, *words) | {"AMTSBRUECKE_PORT": str(port)}
+    environment = surroundings() | environment_of(folder, *words) | {"AMTSBRUECKE_PORT": str(port)}
     command = [sys.executable, "-m", "broker", *words]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from broker.clock import system_clock
 from broker.config import Settings
 from broker.start import open_gateway
 from schemas.compose import compose_uebermittlung
-from tests.deployment import environment_of, settings_of
+from tests.deployment import environment_of, settings_of, surroundings
 from tests.flow.test_roles import PATIENCE, ROOT, clients, free_port, headers, ready
 from tests.flow.world import CORE, JOBCENTER, SOZIALAMT
 from tests.world import eventually, rows
@@ -37,7 +36,7 @@ LONG_POLL_ENDS = 3.0
 @contextmanager
 def process(*words: str, folder: Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of the program with its log in a file; what is left at the end is killed."""
-    given = os.environ | environment_of(folder, *words) | environment
+    given = surroundings() | environment_of(folder, *words) | environment
     with (
         log.open("wb") as stream,
         subprocess.Popen([sys.executable, "-m", "broker", *words], cwd=ROOT, env=given, stderr=stream) as running,
@@ -162,7 +161,7 @@ async def test_role_that_dies_ends_the_process(roles: str, data_dir: Path) -> No
         "main()\n"
     )
     words = ["serve", roles] if roles == "--roles" else ["relay"]
-    given = os.environ | environment_of(data_dir) | {"AMTSBRUECKE_PORT": str(free_port())}
+    given = surroundings() | environment_of(data_dir) | {"AMTSBRUECKE_PORT": str(free_port())}
     command = [sys.executable, "-c", program, *words]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=PATIENCE, check=False

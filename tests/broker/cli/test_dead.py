@@ -52,6 +52,18 @@ def test_pages_of_the_list_follow_each_other(letters: list[str]) -> None:
     assert all(one in call("list").stdout for one in letters)
 
 
+def test_an_agency_that_is_not_in_the_directory_is_no_empty_list(letters: list[str]) -> None:
+    """A mistyped id is told, with those like it; an agency without dead letters has an empty list."""
+    mistyped, strange = call("list", "--agency", "sozialamt-herte"), call("list", "--agency", "nope")
+    right = call("list", "--agency", SOZIALAMT.partition(":")[0])
+    other = call("list", "--agency", JOBCENTER.partition(":")[0])
+
+    assert (mistyped.exit_code, "sozialamt-herten" in mistyped.stderr) == (2, True)
+    assert (strange.exit_code, "„nope“ steht nicht im Verzeichnis" in strange.stderr) == (2, True)
+    assert all(one in right.stdout for one in letters)
+    assert (other.exit_code, other.stdout.strip()) == (0, "Keine tote Übermittlung.")
+
+
 def test_operator_decides(letters: list[str]) -> None:
     """Retried and discarded ones are off the list; a reason is demanded, and what is not dead is explained."""
     without = call("discard", letters[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import sqlite3
@@ -20,7 +19,7 @@ from broker.cli.main import app
 from broker.config import Settings, WrongSettings
 from schemas.examples import EXAMPLE_TYPES
 from schemas.xml import validate, validate_quittung
-from tests.deployment import DATABASE, environment_of
+from tests.deployment import DATABASE, environment_of, surroundings
 
 ROOT = Path(__file__).resolve().parents[3]
 CASES = ROOT / "tests" / "consent" / "cases" / "mode.yaml"
@@ -176,7 +175,7 @@ def test_serving_on_a_taken_port_says_so_and_ends(data_dir: Path) -> None:
     """Where another program has the port, `serve` ends with an error that names it, and without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        environment = os.environ | environment_of(data_dir)
+        environment = surroundings() | environment_of(data_dir)
         command = [sys.executable, "-m", "broker", "serve", "--port", str(port)]
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

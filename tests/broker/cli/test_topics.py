@@ -75,6 +75,27 @@ def test_access_lists_are_printed_as_commands(settings: Settings) -> None:
     assert any(settings.kafka_topic_prefix + TOPIC + ".quittungen" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("address", "cause"),
+    [
+        ("127.0.0.1:1", "dort lauscht niemand"),
+        ("nirgends.invalid:9092", "diesen Rechnernamen gibt es im Netz nicht"),
+    ],
+)
+def test_brokers_that_are_away_have_one_cause(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, address: str, cause: str
+) -> None:
+    """The text names the address, the one cause and what to do; the library's own words stand nowhere."""
+    monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("AMTSBRUECKE_KAFKA_BOOTSTRAP", address)
+    refused = call("apply")
+
+    assert refused.exit_code == 1
+    assert f"{address}: {cause}" in refused.stderr
+    assert "AMTSBRUECKE_KAFKA_BOOTSTRAP" in refused.stderr
+    assert "Unable" not in refused.output + refused.stderr
+
+
 def test_document_is_printed_without_brokers(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     """`asyncapi` needs nothing; the other commands say which setting is missing, and end with 2."""
     monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
