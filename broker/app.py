@@ -40,6 +40,7 @@ from broker.outbox import relay
 from broker.oversight.api import router as oversight_router
 from broker.oversight.log_api import router as log_router
 from broker.privileges import DbRole
+from broker.procedures.api import router as procedures_router
 from broker.requests.api import router as requests_router
 from broker.subjects.api import router as objections_router
 from broker.subjects.events import SubjectEvent
@@ -97,6 +98,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         objections_router,
         requests_router,
         duties_router,
+        procedures_router,
         agencies_router(caller),
         language_router,
         law_router,

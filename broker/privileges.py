@@ -50,6 +50,8 @@ SEEN_BY: Mapping[DbRole, tuple[str, tuple[str, ...]]] = {
             "ersuchen_closings",
             "ersuchen_contents",
             "notices",
+            "procedure_steps",
+            "procedures",
             "quittungen",
             "stop_ends",
             "stops",
@@ -76,6 +78,7 @@ _DIRECTORY = ("agencies", "agency_channels", "branches", "instances")
 _CONSENTS = ("consent_near", "consent_withdrawals", "consents")
 _STOPS = ("stop_ends", "stop_near", "stops")
 _ERSUCHEN = ("ersuchen", "ersuchen_closings")
+_PROCEDURES = ("procedure_steps", "procedures")
 _DECLARED = (*_CONSENTS, *_STOPS, *_ERSUCHEN)
 
 
@@ -113,6 +116,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "deliveries": "SELECT, UPDATE (sealed), DELETE",
         "outbox": "SELECT (id, record_id, transfer_id), DELETE",
         "quittungen": "SELECT (transfer_id), DELETE",
+        "route_persons": "SELECT, DELETE",
         "transfer_events": "SELECT, INSERT, DELETE",
         "ersuchen_closings": "SELECT, INSERT, DELETE",
         "ersuchen_contents": "SELECT (ersuchen_id, sealing_kid, wrapped), UPDATE (sealing_kid, wrapped), DELETE",
@@ -130,14 +134,14 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
     },
     DbRole.READER: {
         **_each(("consent_withdrawals", "consents", "stop_ends", "stops"), "SELECT"),
-        **_each((*_ERSUCHEN, "ersuchen_contents"), "SELECT"),
+        **_each((*_ERSUCHEN, "ersuchen_contents", *_PROCEDURES), "SELECT"),
         **_each(("duties", "notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
         "deliveries": "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id)",
     },
     DbRole.GATEWAY: {
         **_WORKS,
         **_each((*_DIRECTORY, "clients", "client_keys"), "SELECT"),
-        **_each((*_DECLARED, "decisions", "notices", "submissions"), "SELECT, INSERT"),
+        **_each((*_DECLARED, *_PROCEDURES, "decisions", "notices", "submissions"), "SELECT, INSERT"),
         **_each(("transfer_events", "transfer_lookup", "transfer_subjects"), "SELECT, INSERT"),
         "assertion_jtis": "SELECT, INSERT, DELETE",
         "catalogue_days": "SELECT",
@@ -146,13 +150,16 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "duties": "SELECT, UPDATE (done_at, done_how, done_on)",
         "ersuchen_contents": "SELECT (ersuchen_id), INSERT, DELETE",
         "outbox": "SELECT (id), INSERT",
+        "route_persons": "SELECT, INSERT, UPDATE",
         "subject_state": "SELECT, INSERT, UPDATE",
         "transfer_keys": "SELECT (transfer_id), INSERT, DELETE",
         "transfers": "SELECT, INSERT, UPDATE",
     },
     DbRole.DELIVERY: {
         **_WORKS,
-        **_each((*_DIRECTORY, *_DECLARED, "case_releases", "encryption_keys", "transfer_subjects"), "SELECT"),
+        **_each(
+            (*_DIRECTORY, *_DECLARED, *_PROCEDURES, "case_releases", "encryption_keys", "transfer_subjects"), "SELECT"
+        ),
         **_each(("catalogue_days", "catalogues"), "SELECT"),
         **_each(("decisions", "quittungen", "transfer_events"), "SELECT, INSERT"),
         **_each(("deliveries", "embedded_positions", "notices", "subject_state"), "SELECT, INSERT, UPDATE"),

@@ -13,6 +13,7 @@ from broker.directory import models as _directory
 from broker.law import models as _law
 from broker.lifecycle import models as _lifecycle
 from broker.outbox import models as _outbox
+from broker.procedures import models as _procedures
 from broker.requests import models as _requests
 from broker.subjects import models as _subjects
 from broker.transfers import models as _transfers
@@ -29,6 +30,7 @@ PARTS = (
     _keys,
     _lifecycle,
     _outbox,
+    _procedures,
     _requests,
     _subjects,
     _transfers,

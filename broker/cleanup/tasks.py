@@ -29,6 +29,8 @@ from broker.lifecycle.models import (
 )
 from broker.lifecycle.states import ENDS, KEY_ENDS
 from broker.outbox.models import OutboxRow
+from broker.procedures.counter import WINDOW_DAYS
+from broker.procedures.models import RoutePerson
 from broker.requests.models import Ersuchen, ErsuchenClosing, ErsuchenContent
 from broker.subjects.models import Stop, StopEnd, StopNear
 from broker.transfers.models import DecisionRow, Submission
@@ -192,11 +194,28 @@ async def _drop_ersuchen(connection: AsyncConnection, ids: Sequence[Any], before
         await connection.execute(delete(Ersuchen).where(Ersuchen.id.in_(ids)))
 
 
+def _window(_: Settings, now: datetime) -> datetime:
+    return now - timedelta(days=WINDOW_DAYS)
+
+
+def _not_counted(before: datetime) -> Select[Any]:
+    """Select persons of routes that have left the window of the counter."""
+    return select(RoutePerson.route.concat("\x1f").concat(RoutePerson.pseudonym)).where(
+        RoutePerson.day < day_of(before)
+    )
+
+
+async def _drop_not_counted(connection: AsyncConnection, keys: Sequence[Any], before: datetime) -> None:
+    composed = RoutePerson.route.concat("\x1f").concat(RoutePerson.pseudonym)
+    await connection.execute(delete(RoutePerson).where(RoutePerson.day < day_of(before), composed.in_(keys)))
+
+
 TASKS = (
     Task("keys", _now, _idle_keys, _drop_keys, on_record=True),
     Task("payloads", _now, _dead_payloads, _drop_payloads),
     Task("outbox", _now, _unsent, _drop_outbox),
     Task("assertions", _now, _used_assertions, _drop_assertions),
+    Task("counted", _window, _not_counted, _drop_not_counted),
     Task("submissions", _dedup, _old_submissions, _drop_submissions),
     Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True, locks=True),
     Task("decisions", _days("side_days"), _lone_decisions, _drop_decisions, on_record=True),

@@ -16,6 +16,8 @@ from broker.bulk import Sql, fetch
 from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, standing_stops, to_law
 from broker.errors import ProblemError
 from broker.lifecycle.models import Transfer
+from broker.procedures.counter import Counter, count
+from broker.procedures.repository import ProcedureRow, Route, fitting, procedures_for
 from broker.requests.repository import ErsuchenRow, ersuchen_by_ids
 from broker.subjects.models import StopKind
 from broker.subjects.repository import FoundBy, StopRow, stops_for
@@ -24,6 +26,7 @@ from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
 from consent.consents import Consent, GivenBy
 from consent.facts import Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
+from schemas.declarations import RegisteredProcedure
 from schemas.identifiers import DataCategory, Mode
 from schemas.message import Person
 
@@ -63,6 +66,9 @@ class Records:
     stops: Sequence[StopRow]
     ersuchen: Mapping[str, ErsuchenRow]
     numbers: Mapping[Key, int]
+    procedures: Mapping[Route, Sequence[ProcedureRow]]
+    counter: Counter | None
+    """Where transfers are decided on for the first time and some need a registered procedure."""
     threads: Mapping[Thread, str]
     """First message of a thread → order key: a reply uses its thread's first key."""
 
@@ -85,6 +91,7 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     cases = [key for sought in batch for key in sought.case_keys.values()]
     named = [consent for sought in batch for consent in sought.named_consents]
     asked = [sought.ersuchen for sought in batch if sought.ersuchen]
+    routes = {sought.route for sought in batch if sought.procedure}
     some = (await fetch(connection, ANYTHING, exact, near, cases)).one()
     return Records(
         consents={row.id: row for row in await consents_by_ids(connection, named)} if named else {},
@@ -92,8 +99,17 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
         stops=await stops_for(connection, exact, near, cases, on) if some.any_stop else (),
         ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
         numbers=numbers,
+        procedures=await procedures_for(connection, routes) if routes else {},
+        counter=await _counter(connection, batch, on) if routes and lock else None,
         threads=await _threads(connection, batch),
     )
+
+
+async def _counter(connection: AsyncConnection, batch: Sequence[Sought], on: date) -> Counter:
+    """Lock and count the routes of those that need a registered procedure; the persons are locked already."""
+    counting = [sought for sought in batch if sought.procedure]
+    keys = [key for sought in counting for exact in sought.keys_at_sender for key in exact]
+    return await count(connection, [sought.route for sought in counting], keys, on)
 
 
 def _agency(instance: str) -> str:
@@ -132,7 +148,7 @@ def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -
 
 
 def complete(base: TransferFacts, sought: Sought, records: Records, on: date) -> TransferFacts:
-    """Add what is on record today: consents, stops, protected addresses, the first collection."""
+    """Add what is on record today: consents, stops, protected addresses, first collection, registered procedure."""
     found = Found([*_named(sought, records), *_standing(sought, records)], _near_withdrawals(sought, records), [])
     carries_address = any(item.category in ADDRESSES for item in base.items)
     for stop in records.stops:
@@ -140,16 +156,40 @@ def complete(base: TransferFacts, sought: Sought, records: Records, on: date) ->
     # The sender's own record first: what rests on it may be shown to the sender in full.
     shelter = min(found.shelters, key=lambda controller: controller != sought.sender, default=None)
     in_register = True if shelter else base.declarations.schutzanschrift_im_register
+    persons = _persons_in_30_days(base, sought, records)
     ersuchen = _ersuchen(base.mode, sought, records, on)
     return replace(
         base,
         consents=tuple(found.consents),
         objections=tuple(found.objections),
         shelter_recorded_by=shelter,
-        declarations=replace(base.declarations, schutzanschrift_im_register=in_register),
+        declarations=replace(
+            base.declarations,
+            schutzanschrift_im_register=in_register,
+            verfahren=_procedure(sought, records, on, persons or 0),
+            anzahl_personen=persons,
+        ),
         first_collection=ersuchen.first_collection if ersuchen else None,
         requested=frozenset(DataCategory(c) for c in ersuchen.categories) if ersuchen else None,
     )
+
+
+def _persons_in_30_days(base: TransferFacts, sought: Sought, records: Records) -> int | None:
+    """Return the persons of route and purpose, those of this transfer included; None where nobody counts.
+
+    They are counted when a transfer is first decided on: it is not the one too many because others came after it.
+    """
+    if sought.procedure is None or records.counter is None:
+        return base.declarations.anzahl_personen
+    return records.counter.persons(sought.route, sought.keys_at_sender)
+
+
+def _procedure(sought: Sought, records: Records, on: date, persons: int) -> RegisteredProcedure | None:
+    """Return what the register says on the day; what a sender may declare of it counts for nothing."""
+    if sought.procedure is None:
+        return None
+    found = fitting(records.procedures.get(sought.route, ()), sought.procedure, on, persons)
+    return found.to_law(on, persons) if found else None
 
 
 def _person(person: Person, on: date) -> PersonFacts:

@@ -9,10 +9,16 @@ from typing import Any
 from sqlalchemy import Row
 
 from broker.keys import Keys
+from broker.procedures.models import Kind
+from broker.procedures.repository import Route
 from broker.subjects.pseudonym import SubjectKeys, pseudonyms_at, short
 from broker.subjects.repository import SHELTER_REGISTER
 from broker.subjects.state import Key
 from broker.transfers.submission import Submitted
+from schemas.identifiers import Mode
+
+PROCEDURES = {Mode.ABRUF: Kind.ABRUF, Mode.REGELMAESSIG: Kind.REGELMAESSIG}
+"""Modes that need a registered procedure (reading C 20)."""
 
 PersonAt = tuple[str, str]
 """(person reference, owner of records)."""
@@ -32,6 +38,18 @@ class Sought:
     ersuchen: str | None
     own_order_key: str
     reply_to: str | None = None
+    procedure: Kind | None = None
+    """What kind of registered procedure is looked for; None: none is."""
+
+    @property
+    def route(self) -> Route:
+        """The route and purpose."""
+        return self.sender, self.recipient, self.purpose
+
+    @property
+    def keys_at_sender(self) -> list[tuple[str, ...]]:
+        """The exact keys of each person at the sender."""
+        return [keys.exact for (_, owner), keys in self.keys.items() if owner == self.sender]
 
     @property
     def persons(self) -> tuple[str, ...]:
@@ -41,7 +59,8 @@ class Sought:
     @property
     def references(self) -> dict[str, Any]:
         """What a later decision has to look up again by id."""
-        return {"consents": list(self.named_consents), "ersuchen": self.ersuchen}
+        found = {"consents": list(self.named_consents), "ersuchen": self.ersuchen}
+        return found | ({"procedure": self.procedure.value} if self.procedure else {})
 
     def exact_keys(self, owner: str) -> list[str]:
         """Return the pseudonyms at an owner."""
@@ -80,8 +99,11 @@ class Sought:
         return [{"key": key, "transfer_id": self.transfer_id} for key in found]
 
 
-def seek(keys: Keys, submitted: Submitted) -> Sought:
-    """Make the look-up of a submission; every person has an identity by now."""
+def seek(keys: Keys, submitted: Submitted, *, count_all_modes: bool = False) -> Sought:
+    """Make the look-up of a submission; every person has an identity by now.
+
+    `count_all_modes`: a procedure is looked for, and persons are counted, whatever the mode.
+    """
     head = submitted.payload.head
     sender, recipient = submitted.sender, submitted.recipient
     owners = (sender, recipient, SHELTER_REGISTER)
@@ -105,6 +127,7 @@ def seek(keys: Keys, submitted: Submitted) -> Sought:
         ersuchen=head.ersuchen,
         own_order_key=keys.case_key(f"{sender}>{head.recipient.agency}", head.case_sender),
         reply_to=head.reply_to,
+        procedure=PROCEDURES.get(head.mode, Kind.REGELMAESSIG if count_all_modes else None),
     )
 
 
@@ -122,4 +145,5 @@ def seek_again(transfer: Row[Any], subject: Row[Any], references: Mapping[str, A
         named_consents=tuple(references["consents"]),
         ersuchen=references["ersuchen"],
         own_order_key=transfer.order_key,
+        procedure=Kind(references["procedure"]) if references.get("procedure") else None,
     )

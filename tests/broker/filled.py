@@ -24,6 +24,7 @@ COLUMNS = {
     "stop_id": ID,
     "ersuchen_id": ID,
     "entry_id": ID,
+    "procedure_id": ID,
     "record_id": ID,
     "reference": ID,
     "seq": "{n}",
@@ -54,6 +55,8 @@ COLUMNS = {
     "given_by": "'betroffene Person'",
     "form": "'schriftlich'",
     "purpose": "'RECHTSKREISWECHSEL'",
+    "route": "'agency-' || {n} % 200 || ':UNIT>agency-' || {n} * 7 % 200 || ':UNIT>RECHTSKREISWECHSEL'",
+    "day": "date '2023-04-01' + {n} / 20",
     "kind": "'PERMIT'",
     "level": "0",
     "state": "CASE WHEN {n} % 60 = 0 THEN 'published' WHEN {n} % 60 = 1 THEN 'dead' WHEN {n} % 60 = 2 THEN 'accepted' "
@@ -78,6 +81,8 @@ OWN = {
     ("duties", "done_on"): "CASE WHEN {n} % 60 < 4 THEN NULL ELSE date '2025-01-01' END",
     ("decisions", "detail"): """'{{"references": {{"consents": [], "ersuchen": null}}}}'::json""",
     ("transfer_subjects", "persons"): "'[]'::json",
+    ("procedures", "kind"): "'ABRUF'",
+    ("procedure_steps", "step"): "'APPROVED'",
     ("stops", "kind"): "'WIDERSPRUCH_ART21'",
     ("quittungen", "sender"): "'agency-' || {n} * 7 % 200 || ':UNIT'",
 }

@@ -29,6 +29,8 @@ from broker.gateway import Gateway
 from broker.outbox import repository as outbox
 from broker.oversight import proofs, queries
 from broker.oversight.queries import Search
+from broker.procedures import counter
+from broker.procedures import repository as procedures
 from broker.requests import repository as requests
 from broker.subjects import repository as subjects
 from broker.transfers import again, feed
@@ -44,6 +46,7 @@ FIRST = datetime(2023, 4, 1, tzinfo=UTC)
 DAYS = timedelta(days=3)
 ON = date(2026, 3, 16)
 UNIT = "agency-7:UNIT"
+ROUTE = (UNIT, "agency-49:UNIT", "RECHTSKREISWECHSEL")
 SOME_ID = f"{4260:036}"
 KEYS = [f"1:case{n}" for n in range(3)]
 Ask = Callable[[AsyncConnection], Awaitable[Any]]
@@ -77,6 +80,12 @@ ASKED: dict[str, Ask] = {
     "ersuchen by id": lambda c: requests.ersuchen_by_ids(c, [SOME_ID]),
     "ersuchen by own id": lambda c: requests.ersuchen_by_kennung(c, UNIT, "own-7"),
     "content of an ersuchen": lambda c: requests.content_of(c, SOME_ID),
+    "procedures of a route": lambda c: procedures.procedures_for(c, [ROUTE]),
+    "procedures": lambda c: procedures.procedures_of(c, UNIT, 100, 50),
+    "procedure": lambda c: procedures.procedure_by_id(c, SOME_ID),
+    "procedure by own id": lambda c: procedures.procedure_by_kennung(c, UNIT, "own-7"),
+    "persons of a route": lambda c: counter.counted_on(c, [ROUTE], ON),
+    "count": lambda c: counter.count(c, [ROUTE], KEYS, ON),
     "audit events": lambda c: queries.entries(c, Search("agency-7"), 100, 50),
     "audit events of a kind": lambda c: queries.entries(c, Search("agency-7", event="consent.recorded"), 0, 50),
     "audit events about": lambda c: queries.entries(c, Search("agency-7", reference=SOME_ID), 0, 50),

@@ -25,6 +25,8 @@ EVIDENCE = (
     "submissions",
     "transfer_events",
     "consents",
+    "procedures",
+    "procedure_steps",
 )
 #: What the clean-up deletes after its time; of the log itself nobody deletes.
 AGED = ("decisions", "submissions", "transfer_events", "consents")

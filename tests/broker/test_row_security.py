@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from broker.logins import login_of
 from broker.privileges import CONTROLLERS, INSTANCES, PROCESSES, SEEN_BY, DbRole
 from tests.flow.test_stops import objection
-from tests.flow.world import ASD, JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
+from tests.flow.world import ASD, JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person, procedure_body
 from tests.world import on_postgresql
 
 pytestmark = on_postgresql
@@ -37,6 +37,8 @@ RIGHTS = {
     "quittungen": ("message_id", OF_TRANSFER),
     "consents": ("id", OF_CONSENT),
     "consent_withdrawals": ("consent_id", f"consent_id IN (SELECT id FROM consents WHERE {OF_CONSENT})"),
+    "procedures": ("id", OF_SIDES),
+    "procedure_steps": ("procedure_id", f"procedure_id IN (SELECT id FROM procedures WHERE {OF_SIDES})"),
     "stops": ("id", "controller = $1"),
     "stop_ends": ("stop_id", "stop_id IN (SELECT id FROM stops WHERE controller = $1)"),
     "ersuchen": ("id", OF_ERSUCHEN),
@@ -100,6 +102,9 @@ async def fill(kreis: Kreis) -> None:
         await office.post(f"/v1/objections/{stop}/end", {"grund": "IRRTUM"})
     for office, asked in ((sozialamt, JOBCENTER), (third, JOBCENTER)):
         _made(await office.post("/v1/ersuchen", ersuchen_body(asked, who)))
+    for office, recipient in ((jobcenter, SOZIALAMT), (third, JOBCENTER)):
+        procedure = _made(await office.post("/v1/procedures", procedure_body(office.instance, recipient)))
+        await office.post(f"/v1/procedures/{procedure}/end", {"grund": "IRRTUM"})
     closed = _made(await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, person(family="Dritte"))))
     await sozialamt.post(f"/v1/ersuchen/{closed}/close", {"grund": "ERLEDIGT"})
 

@@ -299,3 +299,18 @@ def ersuchen_body(asked: str, who: PersonSpec, purpose: str = "RECHTSKREISWECHSE
         "ersterhebung": {"status": "VERSUCHT_FRUCHTLOS", "gefragt_am": "2026-02-02", "frist": "2026-02-20"},
         "frist": "2026-04-30",
     } | more
+
+
+def procedure_body(sender: str, recipient: str, kind: str = "REGELMAESSIG", **more: Any) -> dict[str, Any]:
+    """Return the body of a procedure for all that goes with a Rechtskreiswechsel."""
+    return {
+        "von": sender,
+        "an": recipient,
+        "art": kind,
+        "zweck": "RECHTSKREISWECHSEL",
+        "kategorien": ["STAMMDATEN", "ANSCHRIFT", "LEISTUNGSBEZUG", "LEISTUNGSHOEHE"],
+        "angemessen_wegen": ["MENGE"],
+        "festlegung": {"fassung": "1.0", "vom": "2026-01-12"},
+        "hoechstzahl": 100,
+        "gueltig_ab": "2026-02-01",
+    } | more

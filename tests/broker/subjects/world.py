@@ -19,6 +19,7 @@ from broker.auth.dependencies import caller
 from broker.consents import api as consents_api
 from broker.directory.models import Agency, AgencyInstance
 from broker.gateway import Gateway
+from broker.procedures import api as procedures_api
 from broker.requests import api as requests_api
 from broker.subjects import api as subjects_api
 from broker.subjects.events import SubjectEvent
@@ -67,7 +68,7 @@ def app(gateway: Gateway, events: list[SubjectEvent]) -> FastAPI:
     """Give an app whose caller is the instance named in a header."""
     made = FastAPI()
     problems.install(made)
-    for part in (subjects_api, consents_api, requests_api):
+    for part in (subjects_api, consents_api, requests_api, procedures_api):
         made.include_router(part.router)
 
     async def note(_: AsyncConnection, event: SubjectEvent) -> None:
