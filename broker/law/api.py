@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
@@ -74,7 +75,7 @@ async def list_law(
     catalogue = await _catalogue(shared, filters.on)
     if _is_known(catalogue, if_none_match):
         return _unchanged(catalogue)
-    entries = list(chosen(_entries(catalogue), purpose=filters.purpose, norm=filters.norm, on=filters.on))
+    entries = list(chosen(await _entries(catalogue), purpose=filters.purpose, norm=filters.norm, on=filters.on))
     start = _after(entries, filters.cursor)
     page = entries[start : start + filters.limit]
     response.headers["ETag"] = _etag(catalogue)
@@ -104,7 +105,8 @@ async def show_row(
 ) -> LawRow | Response:
     """Show one row by its id, as the list and the German pages name it."""
     catalogue = await _catalogue(shared, on)
-    found = next((entry for entry in _entries(catalogue) if entry.id == row), None)
+    entries = await _entries(catalogue)
+    found = next((entry for entry in entries if entry.id == row), None)
     if found is None:
         raise ProblemError("not-found", "Eine Zeile mit dieser Kennung hat der Regelkatalog nicht (GET /v1/law).")
     if _is_known(catalogue, if_none_match):
@@ -123,13 +125,14 @@ async def _catalogue(shared: Gateway, on: date | None) -> Catalogue:
         raise ProblemError("temporarily-unavailable", text, headers={"Retry-After": "60"}) from exc
 
 
-def _entries(catalogue: Catalogue) -> tuple[Entry, ...]:
-    """Return the rows of a catalogue, made once."""
-    if catalogue.fingerprint not in _READY:
-        while len(_READY) >= REMEMBERED:
-            del _READY[next(iter(_READY))]
-        _READY[catalogue.fingerprint] = entries_of(catalogue)
-    return _READY[catalogue.fingerprint]
+async def _entries(catalogue: Catalogue) -> tuple[Entry, ...]:
+    """Return the rows of a catalogue, made once, beside the loop: it takes a tenth of a second."""
+    if (ready := _READY.get(catalogue.fingerprint)) is not None:
+        return ready
+    made = await asyncio.to_thread(entries_of, catalogue)
+    while len(_READY) >= REMEMBERED:
+        del _READY[next(iter(_READY))]
+    return _READY.setdefault(catalogue.fingerprint, made)
 
 
 _READY: dict[str, tuple[Entry, ...]] = {}

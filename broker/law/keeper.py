@@ -57,11 +57,21 @@ async def _read(fingerprint: str, content: bytes) -> Catalogue | None:
 
 async def run(gateway: Gateway) -> None:
     """Look every few seconds until told to halt, or cancelled. Faults of the database are waited out."""
+    counts = ""
     while not gateway.halt.requested:
         gateway.pulse.beat(LOOP)
         try:
             await look(gateway)
             gateway.law.looked()
+            counts = _say_change(gateway, counts)
         except SQLAlchemyError as exc:
             log.warning("cannot look which law counts", extra={"error": type(exc).__name__})
         await gateway.halt.pause(LOOK_SECONDS)
+
+
+def _say_change(gateway: Gateway, before: str) -> str:
+    """Note in the log when another catalogue counts than before; return which."""
+    counts = gateway.law.fingerprint_on(day_of(gateway.clock()))
+    if counts != before:
+        log.info("decides by this catalogue", extra={"catalogue": counts})
+    return counts

@@ -27,6 +27,8 @@ EVIDENCE = (
     "consents",
     "procedures",
     "procedure_steps",
+    "catalogues",
+    "catalogue_days",
 )
 #: What the clean-up deletes after its time; of the log itself nobody deletes.
 AGED = ("decisions", "submissions", "transfer_events", "consents")
