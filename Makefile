@@ -69,8 +69,8 @@ law-docs: $(STAMP) ## write docs/law/ anew, from the rows of consent/rules/ and 
 	$(BIN)/python -m consent.book docs/law
 	$(BIN)/python -m tests.consent.explanation.page docs/law/explanations.md
 
-mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some
-	$(BIN)/python -m tests.consent.mutate
+mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some, ARGS=--changed changed lines
+	$(BIN)/python -m tests.consent.mutate $(ARGS)
 
 second: install ## the law's tables a second time, in Cedar: 100,000 requests answered alike; ARGS=1000000 asks more
 	$(BIN)/python -m tests.consent.second $(ARGS)

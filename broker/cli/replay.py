@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ import typer
 from broker.clock import day_begins, system_clock
 from broker.db import Database
 from broker.law import repository
+from broker.law.named import SHIPPED, NoSuchCatalogue, read_here
 from broker.law.replay import Catalogues, Difference, Replayed, Sort, Tally, replay
 from broker.law.stored import Wanted
 from broker.privileges import DbRole
@@ -35,10 +35,6 @@ SAID = {
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
 
 
-class NoCatalogue(Exception):
-    """No catalogue can be had by that name."""
-
-
 def replay_command(
     since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="ab diesem Tag (Berlin)")],
     until: Annotated[
@@ -50,7 +46,7 @@ def replay_command(
     ] = None,
     catalogue: Annotated[
         str | None,
-        typer.Option(help="Ordner oder Fingerabdruck: zeigt, was dieser Katalog ändern würde", show_default=False),
+        typer.Option(help="Ordner oder Fingerabdruck: zeigt, was er ändern würde", show_default=False),
     ] = None,
     *,
     ids: Annotated[
@@ -66,9 +62,9 @@ def replay_command(
     wanted = _wanted(since.date(), until.date() if until else None, purpose, agency)
     shows = Shows(as_json=as_json, names=ids or catalogue is None)
     try:
-        given = _in_folder(Path(catalogue)) if catalogue else None
-        tally = asyncio.run(_run(wanted, given or catalogue, shows))
-    except NoCatalogue as exc:
+        here = read_here(catalogue) if catalogue else None
+        tally = asyncio.run(_run(wanted, here.catalogue if here else catalogue, shows))
+    except (CatalogueError, NoSuchCatalogue) as exc:
         typer.echo(f"Nichts entschieden. {exc}", err=True)
         raise typer.Exit(UNUSABLE) from exc
     shows.summary(tally)
@@ -94,24 +90,16 @@ async def _run(wanted: Wanted, given: Catalogue | str | None, shows: Shows) -> T
     return tally
 
 
-def _in_folder(folder: Path) -> Catalogue | None:
-    """Load the catalogue of a folder; None: it is no folder. Raises `NoCatalogue`."""
-    try:
-        return load_catalogue(folder) if folder.is_dir() else None
-    except CatalogueError as exc:
-        raise NoCatalogue(str(exc)) from exc
-
-
 async def _kept(db: Database, name: str) -> Catalogue:
-    """Return a catalogue by its fingerprint, or the beginning of it. Raises `NoCatalogue`."""
+    """Return a catalogue by its fingerprint, or the beginning of it. Raises `NoSuchCatalogue`."""
     async with db.reading() as connection:
         kept = {row.fingerprint for row in await repository.kept(connection)} | {load_catalogue().fingerprint}
     found = [fingerprint for fingerprint in kept if len(name) >= SHORTEST_PREFIX and fingerprint.startswith(name)]
     catalogue = await Catalogues(db).get(found[0]) if len(found) == 1 else None
     if catalogue is None:
-        raise NoCatalogue(
-            f"„{name}“ ist weder ein Ordner noch der Fingerabdruck eines aufbewahrten Katalogs, den dieses Programm "
-            f"lesen kann (auch sein Anfang genügt, ab {SHORTEST_PREFIX} Zeichen)."
+        raise NoSuchCatalogue(
+            f"„{name}“ ist weder ein Ordner noch „{SHIPPED}“ noch der Fingerabdruck eines aufbewahrten Katalogs, den "
+            f"dieses Programm lesen kann (auch sein Anfang genügt, ab {SHORTEST_PREFIX} Zeichen)."
         )
     return catalogue
 

@@ -3,10 +3,15 @@
 Each mutant is tried in a process of its own: against every case file first, then against the tests of the engine. What
 nothing noticed is printed, with file, line and what was flipped. Exit status 0 where `WANTED` of all were noticed and
 every other one is argued in ``mutants.toml``.
+
+``make mutate ARGS=--changed`` flips what stands on changed lines alone (`tests.consent.changed_lines` says since when),
+in an order that each commit draws anew, until ``--seconds`` are over. Whoever lands a condition that no test notices
+hears of it there; that all of them are noticed says the whole run.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import importlib.abc
@@ -14,14 +19,17 @@ import importlib.util
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from random import Random
+from time import monotonic
 from types import ModuleType
 
 import pytest
 
+from tests.consent.changed_lines import NoHistory, changed_lines, git
 from tests.consent.samples import all_cases
 
 HERE = Path(__file__).parent
@@ -29,9 +37,12 @@ ROOT = HERE.parents[1]
 WANTED = 0.95
 FILES = (
     *sorted((ROOT / "consent" / "gates").glob("[a-z]*.py")),
-    *(ROOT / "consent" / f"{name}.py" for name in ("engine", "consents", "catalogue_day")),
+    *(ROOT / "consent" / f"{name}.py" for name in ("engine", "consents", "catalogue_day", "owed")),
 )
-TESTS = ("cases", "engine", "several", "switches", "conditions", "catalogue", "rows", "facts_json", "properties")
+TESTS = (
+    *("cases", "engine", "consents", "owed", "several", "switches", "conditions", "catalogue", "rows"),
+    *("facts_json", "properties"),
+)
 CHOSEN = "not removed_row and not vocabulary"
 """Tests of the catalogue's rows that take long and say nothing of the engine are left out."""
 READ_ONCE = {
@@ -60,6 +71,8 @@ class Mutant:
 
     path: Path
     line: int
+    last: int
+    """The condition stands on the lines from `line` to this one."""
     before: str
     after: str
     tree: ast.Module
@@ -84,9 +97,17 @@ def mutants(path: Path) -> Iterator[Mutant]:
     for place in range(len(places(ast.parse(source)))):
         tree = ast.parse(source)
         node, number = places(tree)[place]
-        before, line = ast.unparse(node), getattr(node, "lineno", 0)
+        before, (line, last) = ast.unparse(node), span(node)
         list(flips(node))[number]()
-        yield Mutant(path, line, before, ast.unparse(node), ast.fix_missing_locations(tree))
+        yield Mutant(path, line, last, before, ast.unparse(node), ast.fix_missing_locations(tree))
+
+
+def span(node: ast.AST) -> tuple[int, int]:
+    """Return the first and the last line of the condition that is flipped at a node."""
+    if isinstance(node, ast.If | ast.IfExp):
+        node = node.test
+    parts = [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+    return min(part.lineno for part in parts), max(part.end_lineno or part.lineno for part in parts)
 
 
 def places(tree: ast.Module) -> list[tuple[ast.AST, int]]:
@@ -177,21 +198,51 @@ def argued() -> set[tuple[str, str, str]]:
     return {(row["file"], row["before"], row["after"]) for row in rows if row["why"]}
 
 
+def chosen(*, changed: bool) -> list[Mutant]:
+    """Return the mutants to try: of all files or of those that ``ONLY`` names, all of them or of changed lines."""
+    files = [path for path in FILES if os.environ.get("ONLY", "") in str(path)]
+    found = [mutant for path in files for mutant in mutants(path)]
+    if not changed:
+        return found
+    lines = changed_lines(ROOT)[1]
+    found = [one for one in found if lines.get(one.file, set()).intersection(range(one.line, one.last + 1))]
+    Random(git(ROOT, "rev-parse", "HEAD")).shuffle(found)
+    return found
+
+
+def tried(found: Sequence[Mutant], seconds: float) -> Iterator[tuple[Mutant, bool]]:
+    """Try mutants until the time is over; give each with whether it was noticed."""
+    end = monotonic() + seconds
+    for mutant in found:
+        if monotonic() > end:
+            return
+        yield mutant, noticed(mutant)
+
+
 def main() -> int:
-    """Try every mutant; print those that nothing noticed, and how many were."""
-    known, all_of_them, silent, unargued = argued(), 0, 0, 0
+    """Try mutants; print those that nothing noticed, and how many were."""
+    parser = argparse.ArgumentParser(prog="mutate")
+    parser.add_argument("--changed", action="store_true", help="on changed lines alone")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    given = parser.parse_args()
+    try:
+        found = chosen(changed=given.changed)
+    except NoHistory as exc:
+        print(f"NO MUTANT TRIED: {exc}; `make mutate` tries all")
+        return 0
     all_cases()
-    for mutant in (mutant for path in FILES if os.environ.get("ONLY", "") in str(path) for mutant in mutants(path)):
-        all_of_them += 1
-        if noticed(mutant):
-            continue
-        silent += 1
-        if (mutant.file, mutant.before, mutant.after) not in known:
+    known, number, silent, unargued = argued(), 0, 0, 0
+    for mutant, seen in tried(found, given.seconds):
+        number += 1
+        silent += not seen
+        if not seen and (mutant.file, mutant.before, mutant.after) not in known:
             unargued += 1
-            print(mutant, flush=True)  # noqa: T201  what the command is for
-    share = 1 - silent / max(all_of_them, 1)
-    print(f"{all_of_them} mutants, {share:.1%} noticed, {silent - unargued} argued, {unargued} not")  # noqa: T201
-    return 0 if not unargued and share >= WANTED else 1
+            print(mutant, flush=True)
+    share = 1 - silent / max(number, 1)
+    print(f"{number} mutants, {share:.1%} noticed, {silent - unargued} argued, {unargued} not")
+    if number < len(found):
+        print(f"STOPPED after {given.seconds:g} s: {len(found) - number} of {len(found)} mutants were not tried")
+    return 0 if not unargued and (given.changed or share >= WANTED) else 1
 
 
 if __name__ == "__main__":

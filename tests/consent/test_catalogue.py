@@ -17,6 +17,7 @@ from consent.gates.necessity import FULFILLED
 from consent.gates.proofs import PROOFS
 from consent.rowreader import CatalogueError
 from consent.rows import Fulfilled, KeyCondition, Occasion, Proof
+from schemas.identifiers import DataCategory, OriginMark, UnitCode
 from tests.consent.samples import DAY, PURPOSES
 
 ROUTE = 'purpose = "RECHTSKREISWECHSEL"\nsender = "JOBCENTER"\nrecipient = "SOZIALAMT_SGBXII"\n'
@@ -247,3 +248,11 @@ def test_a_switch_makes_a_view_of_its_own(catalogue: Catalogue) -> None:
     assert [view.parameters["EINSICHT_ALTER"] for view in (catalogue.as_of(DAY), with_it)] == [15, 16]
     both = catalogue.as_of(DAY, frozenset({"EINSICHT_AB_14", "EINSICHT_AB_16"}))
     assert both.parameters["EINSICHT_ALTER"] == 16
+
+
+def test_a_mark_of_what_was_received_is_none_of_what_is_sent(catalogue: Catalogue) -> None:
+    """A default mark with ``received_only`` goes with what came from that unit, and not with what it sends itself."""
+    day = catalogue.as_of(DAY)
+    where = UnitCode.JUGENDAMT_BEISTAND, DataCategory.STAMMDATEN
+    assert OriginMark.BEISTAND in day.received_marks[where]
+    assert OriginMark.BEISTAND not in day.sent_marks[where]

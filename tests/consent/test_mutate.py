@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.consent.mutate import FILES, ROOT, Mutant, argued, mutants, noticed
+from tests.consent.mutate import FILES, ROOT, Mutant, argued, mutants, noticed, tried
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,27 @@ def test_what_is_argued_is_a_mutant_that_there_is() -> None:
     assert argued() <= known
 
 
+def test_a_mutant_knows_its_lines(tmp_path: Path) -> None:
+    """Of a condition over several lines the first and the last; of a branch those of its test alone."""
+    path = tmp_path / "module.py"
+    path.write_text(
+        "if (\n    a\n    and b\n):\n    pass\nd = [\n    c\n    for c in e\n    if c\n]\n", encoding="utf-8"
+    )
+    assert {(mutant.line, mutant.last, mutant.before[:2]) for mutant in mutants(path)} == {
+        (2, 3, "if"),
+        (2, 3, "a "),
+        (8, 9, " f"),
+    }
+
+
+def test_the_time_ends_a_run() -> None:
+    """When the time is over no further mutant is tried."""
+    [gate] = [path for path in FILES if path.stem == "recipient"]
+    assert list(tried([*mutants(gate)], -1)) == []
+
+
 def test_a_mutant_says_where_it_is() -> None:
     """File from the root of the tree, line, and both readings."""
-    mutant = Mutant(ROOT / "consent" / "engine.py", 7, "a", "b", ast.parse(""))
+    mutant = Mutant(ROOT / "consent" / "engine.py", 7, 7, "a", "b", ast.parse(""))
     assert str(mutant) == "consent/engine.py:7: a  →  b"
     assert mutant.in_a_gate
