@@ -20,7 +20,6 @@ from broker.law.shapes import ROW_ID, LawPage, LawRow, law_row
 from consent.book.entries import Entry, chosen, entries_of
 from consent.book.markdown import warning
 from consent.catalogue import Catalogue
-from consent.rowreader import CatalogueError
 
 router = APIRouter(prefix="/v1/law", tags=["Recht"])
 
@@ -120,7 +119,7 @@ async def _catalogue(shared: Gateway, on: date | None) -> Catalogue:
     day = on or day_of(shared.clock())
     try:
         return await on_day(shared, day)
-    except (CatalogueError, NoSuchCatalogue) as exc:
+    except NoSuchCatalogue as exc:
         text = f"Den Regelkatalog, der am {day.isoformat()} gilt, kann dieses Programm nicht lesen."
         raise ProblemError("temporarily-unavailable", text, headers={"Retry-After": "60"}) from exc
 

@@ -14,7 +14,6 @@ from broker.gateway import Gateway
 from broker.in_force import Start
 from broker.law import repository
 from consent.catalogue import Catalogue, catalogue_from_bytes
-from consent.rowreader import CatalogueError
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ async def _read(fingerprint: str, content: bytes) -> Catalogue | None:
     """Read a catalogue beside the loop; it takes a tenth of a second."""
     try:
         return await asyncio.to_thread(catalogue_from_bytes, content)
-    except CatalogueError as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it is, this program cannot read it, and lives on
         log.error("catalogue cannot be read", extra={"catalogue": fingerprint, "error": type(exc).__name__})  # noqa: TRY400 - what it says is in German and for lawyers
         return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from broker.gateway import Gateway
 from broker.law import repository
 from consent.catalogue import Catalogue, catalogue_from_bytes, load_catalogue
+from consent.rowreader import CatalogueError
 
 REMEMBERED = 3
 SHIPPED = "mitgeliefert"
@@ -41,7 +42,7 @@ def read_here(name: str) -> Named | None:
 async def find(gateway: Gateway, name: str) -> Named:
     """Return the catalogue of a day (``2026-12-01``) or of a fingerprint, of which the beginning is enough.
 
-    Raises `NoSuchCatalogue`, and `CatalogueError` for one that this program cannot read.
+    Raises `NoSuchCatalogue`, and `CatalogueError` for a folder with a fault.
     """
     if (here := read_here(name)) is not None:
         return here
@@ -63,14 +64,17 @@ async def on_day(gateway: Gateway, day: date) -> Catalogue:
 
 
 async def by_fingerprint(gateway: Gateway, fingerprint: str) -> Catalogue:
-    """Return a kept catalogue. Raises `NoSuchCatalogue`, and `CatalogueError` where it cannot be read."""
+    """Return a kept catalogue. Raises `NoSuchCatalogue`, also where it cannot be read here."""
     if (known := gateway.law.known(fingerprint) or _READ.get(fingerprint)) is not None:
         return known
     async with gateway.db.reading() as connection:
         content = await repository.content_of(connection, fingerprint)
     if content is None:
         raise NoSuchCatalogue(f"Einen Katalog mit dem Fingerabdruck {fingerprint} kennt dieses Gateway nicht.")
-    read = await asyncio.to_thread(catalogue_from_bytes, content)
+    try:
+        read = await asyncio.to_thread(catalogue_from_bytes, content)
+    except (CatalogueError, ValueError) as exc:
+        raise NoSuchCatalogue(f"Den Katalog {fingerprint} kann dieses Programm nicht lesen: {exc}") from exc
     while len(_READ) >= REMEMBERED:
         del _READ[next(iter(_READ))]
     return _READ.setdefault(fingerprint, read)

@@ -157,6 +157,19 @@ async def test_catalogues_are_found_by_day_beginning_and_folder(kreis: Kreis, na
             await find(kreis.gateway, wrong)
 
 
+async def test_a_catalogue_that_cannot_be_read_is_named(kreis: Kreis) -> None:
+    """Whoever asks for it, on the command line or over HTTP, hears which it is, or that it is not to be had now."""
+    async with kreis.gateway.db.writing() as connection:
+        await repository.keep(connection, "f" * 64, b"no catalogue", START)
+        await repository.set_day(connection, TOMORROW, "f" * 64, START)
+    await keeper.look(kreis.gateway)
+    answer = await (await kreis.office(JOBCENTER)).get("/v1/law", on=TOMORROW.isoformat())
+
+    with pytest.raises(NoSuchCatalogue, match="f" * 64):
+        await find(kreis.gateway, TOMORROW.isoformat())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+
+
 async def repository_days(kreis: Kreis) -> list[date]:
     """Return the days that are recorded."""
     async with kreis.gateway.db.reading() as connection:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from broker.gateway import Gateway
+from broker.health import REASONS, checks_of, failure
 from broker.in_force import LawUnknown
 from broker.law import keeper, repository
 from broker.law.keeper import look, run
@@ -67,7 +68,7 @@ async def test_yesterdays_catalogue_stays_until_nobody_can_ask(gateway: Gateway,
 
 
 @on_sqlite
-@pytest.mark.parametrize("content", [b"", b"no catalogue", b"units.toml\n3\nx=1"])
+@pytest.mark.parametrize("content", [b"", b"no catalogue", b"units.toml\n3\nx=1", b"\xff\n" + b"9" * 5000])
 async def test_what_cannot_be_read_is_named_and_decides_nothing(
     gateway: Gateway, other: Catalogue, content: bytes
 ) -> None:
@@ -75,10 +76,24 @@ async def test_what_cannot_be_read_is_named_and_decides_nothing(
     await record(gateway, other, TODAY + timedelta(days=1), content=content)
     await look(gateway)
 
+    codes = {check.name: await failure(check) for check in checks_of(gateway) if check.name.startswith("law")}
+    assert codes == {"law": None, "law-to-come": "law-unreadable"}
     assert gateway.law.unreadable == {other.fingerprint}
     assert gateway.law.on(TODAY) is gateway.law.shipped
     with pytest.raises(LawUnknown):
         gateway.law.on(TODAY + timedelta(days=1))
+
+
+@on_sqlite
+async def test_who_cannot_read_todays_law_is_not_ready(gateway: Gateway, other: Catalogue) -> None:
+    """Its readiness says why, and how to mend it."""
+    await record(gateway, other, TODAY, content=b"no catalogue")
+    await look(gateway)
+    [check] = [check for check in checks_of(gateway) if check.name == "law"]
+
+    assert await failure(check) == "law-unknown"
+    assert "amtsbruecke law show" in REASONS["law-unknown"][0]
+    assert not check.warns
 
 
 @on_sqlite
