@@ -21,6 +21,7 @@ from broker.batcher import Answer, Asked, Batcher
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
+from broker.decisions.api import router as decisions_router
 from broker.delivery import intake, quittung, worker
 from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
@@ -99,6 +100,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         requests_router,
         duties_router,
         procedures_router,
+        decisions_router,
         agencies_router(caller),
         language_router,
         law_router,

@@ -44,6 +44,7 @@ SEEN_BY: Mapping[DbRole, tuple[str, tuple[str, ...]]] = {
         (
             "consent_withdrawals",
             "consents",
+            "decisions",
             "deliveries",
             "duties",
             "ersuchen",
@@ -135,7 +136,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
     DbRole.READER: {
         **_each(("consent_withdrawals", "consents", "stop_ends", "stops"), "SELECT"),
         **_each((*_ERSUCHEN, "ersuchen_contents", *_PROCEDURES), "SELECT"),
-        **_each(("duties", "notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
+        **_each(("decisions", "duties", "notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
         "deliveries": "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id)",
     },
     DbRole.GATEWAY: {

@@ -41,6 +41,7 @@ EVENTS: Mapping[str, str] = {
     "transfer.expiring": "Übermittlung läuft bald ab",
     "notice.created": "Mitteilung an den Empfänger",
     "notice.acknowledged": "Mitteilung vom Empfänger bestätigt",
+    "decision.read": "Einsicht in eine Entscheidung",
     "audit.read": "Einsicht in das Protokoll",
     "audit.proved": "Nachweis aus dem Protokoll erteilt",
     "audit.exported": "Protokoll ausgeführt",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from broker.problems import problem_body
-from consent.decision import Finding, Outcome, Permit, Refusal, RefusalKind
+from consent.decision import Finding, Outcome, Permit, Refusal, RefusalKind, Removed
 
 NEUTRAL_CODE = "NICHT_ZULAESSIG"
 NEUTRAL_TEXT = (
@@ -15,15 +15,25 @@ NEUTRAL_TEXT = (
 )
 
 
+class Told(Protocol):
+    """What a decision and a kept one have in common."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings."""
+
+    @property
+    def removed(self) -> tuple[Removed, ...]:
+        """What fell."""
+
+
 def hidden(finding: Finding, viewer: str) -> bool:
     """Whether the finding rests on a record of a controller other than the viewer (§ 35 SGB I)."""
     return finding.rests_on is not None and finding.rests_on != viewer
 
 
-def finding_body(finding: Finding, viewer: str | None) -> dict[str, Any]:
-    """Write one finding for `viewer` (an instance; None = officer, who sees all)."""
-    if viewer is not None and hidden(finding, viewer):
-        return {"gate": "", "outcome": finding.outcome.value, "code": NEUTRAL_CODE, "norms": [], "text": NEUTRAL_TEXT}
+def finding_body(finding: Finding) -> dict[str, Any]:
+    """Write one finding that the reader may see."""
     body: dict[str, Any] = {
         "gate": finding.gate,
         "outcome": finding.outcome.value,
@@ -38,11 +48,21 @@ def finding_body(finding: Finding, viewer: str | None) -> dict[str, Any]:
     return body
 
 
+def visible(findings: Sequence[Finding], viewer: str | None) -> list[Finding]:
+    """Return findings as a viewer may see them (an instance; None = officer, who sees all).
+
+    Where the one that decided is hidden a neutral one stands alone: what was passed would show which gate it was.
+    """
+    if viewer is None:
+        return list(findings)
+    if any(hidden(f, viewer) and f.outcome is Outcome.DENY for f in findings):
+        return [Finding("", Outcome.DENY, NEUTRAL_TEXT, (), NEUTRAL_CODE)]
+    return [f for f in findings if not hidden(f, viewer)]
+
+
 def findings_body(findings: Sequence[Finding], viewer: str | None) -> list[dict[str, Any]]:
-    """Write findings for a viewer. Where one is hidden, what was passed does not show which gate it was."""
-    if viewer is not None and any(hidden(f, viewer) and f.outcome is Outcome.DENY for f in findings):
-        return [finding_body(f, viewer) for f in findings if hidden(f, viewer) and f.outcome is Outcome.DENY][:1]
-    return [finding_body(f, viewer) for f in findings if not (viewer and hidden(f, viewer))]
+    """Write findings for a viewer."""
+    return [finding_body(finding) for finding in visible(findings, viewer)]
 
 
 def decision_body(decision: Permit | Refusal, decision_id: str, viewer: str | None) -> dict[str, Any]:
@@ -72,7 +92,7 @@ def _refusal_members(refusal: Refusal, viewer: str | None) -> dict[str, Any]:
     return {"kind": refusal.kind.value, "code": refusal.code}
 
 
-def rests(decision: Permit | Refusal) -> dict[str, str]:
+def rests(decision: Told) -> dict[str, str]:
     """Return on whose records the fall of blocks rests: block → controller."""
     return {
         block: finding.rests_on
@@ -82,7 +102,7 @@ def rests(decision: Permit | Refusal) -> dict[str, str]:
     }
 
 
-def removed_body(decision: Permit | Refusal, viewer: str | None) -> list[dict[str, Any]]:
+def removed_body(decision: Told, viewer: str | None) -> list[dict[str, Any]]:
     """Write what falls: block, person reference, category, reason; never content.
 
     The reason shows where it rests on nobody's record, or on the viewer's (None: several sides read it).
@@ -99,11 +119,17 @@ def removed_body(decision: Permit | Refusal, viewer: str | None) -> list[dict[st
     ]
 
 
+def links_of(decision_id: str) -> dict[str, str]:
+    """Link to the decision, where it is explained."""
+    return {"decision": f"/v1/decisions/{decision_id}"}
+
+
 def refusal_body(refusal: Refusal, decision_id: str, viewer: str) -> dict[str, Any]:
     """Write the problem ``transfer-refused``."""
     decision = decision_body(refusal, decision_id, viewer)
     extra = {
         "decision": decision["id"],
+        "links": links_of(decision_id),
         "kind": decision["kind"],
         "code": decision["code"],
         "findings": decision["findings"],
@@ -123,6 +149,7 @@ def excess_body(permit: Permit, decision_id: str, viewer: str) -> dict[str, Any]
     )
     extra = {
         "decision": decision_id,
+        "links": links_of(decision_id),
         "kind": RefusalKind.NOT_PERMITTED.value,
         "code": "UEBERHANG",
         "findings": decision["findings"],

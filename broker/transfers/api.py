@@ -23,6 +23,7 @@ from broker.metrics import station
 from broker.pages import cursor_value
 from broker.problems import MEDIA_TYPE, PROBLEMS
 from broker.transfers import feed
+from broker.transfers.answers import links_of
 from broker.transfers.preconditions import URGENT_PURPOSES, admit
 from broker.transfers.submission import Answer, Submitted
 from broker.xml_body import declared_bytes, read_xml
@@ -53,6 +54,15 @@ class Event(BaseModel):
     at: datetime
 
 
+class DecisionRef(BaseModel):
+    """A decision about the transfer that the reader may see."""
+
+    id: str
+    occasion: str = Field(description="submit, hand_over or event")
+    at: datetime
+    link: str
+
+
 class TransferView(BaseModel):
     """A transfer as its sides see it."""
 
@@ -72,6 +82,7 @@ class TransferView(BaseModel):
     last_reason: str | None = Field(description="code of why the last one failed")
     next_try_at: datetime | None = Field(description="not before then the next one, where one failed and it waits")
     history: list[Event]
+    decisions: list[DecisionRef] = Field(description="in their order; explained under their links")
 
 
 class Change(BaseModel):
@@ -195,4 +206,7 @@ def _view(seen: feed.Seen) -> TransferView:
         last_reason=tries.last_error if tries else None,
         next_try_at=tries.leased_until if tries and tries.last_error and row.state in TRIED_AGAIN else None,
         history=[Event(state=e.state, reason=e.reason, at=e.at) for e in seen.events],
+        decisions=[
+            DecisionRef(id=d.id, occasion=d.occasion, at=d.at, link=links_of(d.id)["decision"]) for d in seen.decisions
+        ],
     )

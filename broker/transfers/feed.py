@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, null, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.errors import ProblemError
 from broker.lifecycle.models import DeliveryRow, Transfer, TransferEvent
 from broker.lifecycle.states import State
 from broker.settled import in_order
+from broker.transfers.models import DecisionRow
 
 #: Why a transfer ended like this may rest on a record of its sender, so that its recipient is not told.
 FOR_THE_SENDER = (State.WITHDRAWN.value, State.RETURNED.value)
@@ -26,6 +28,8 @@ class Seen:
     events: Sequence[Any]
     tries: Any
     """Attempts, the lease and the last reason of hand-over; None: it has not arrived."""
+    decisions: Sequence[Any]
+    """Those about it that the instance may see, in their order."""
 
 
 async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) -> Seen:
@@ -38,7 +42,16 @@ async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) 
     attempts = (DeliveryRow.attempts - DeliveryRow.attempts_before).label("attempts")
     tries = select(attempts, DeliveryRow.leased_until, DeliveryRow.last_error)
     found = (await connection.execute(tries.where(DeliveryRow.transfer_id == transfer_id))).one_or_none()
-    return Seen(row, (await connection.execute(query)).all(), found)
+    events = (await connection.execute(query)).all()
+    return Seen(row, events, found, (await connection.execute(_decisions(transfer_id, instance))).all())
+
+
+def _decisions(transfer_id: str, instance: str) -> Select[str, str, datetime]:
+    """Select decisions about a transfer: all for its sender, for the recipient those that gave it the content."""
+    given = and_(DecisionRow.occasion == "hand_over", DecisionRow.outcome != "DENY")
+    seen = or_(DecisionRow.sender == instance, and_(DecisionRow.recipient == instance, given))
+    columns = (DecisionRow.id, DecisionRow.occasion, DecisionRow.at)
+    return select(*columns).where(DecisionRow.transfer_id == transfer_id, seen).order_by(DecisionRow.id)
 
 
 async def changes(connection: AsyncConnection, instance: str, after: int, limit: int) -> Sequence[Any]:

@@ -29,6 +29,7 @@ from broker.transfers.submission import Answer, Submitted
 from consent.decision import Decision, Permit, Refusal
 from consent.facts import TransferFacts
 from consent.facts_json import facts_text
+from schemas.identifiers import Ueberhang
 from schemas.message import ValidatedPayload
 
 
@@ -93,6 +94,9 @@ def decision_row(decided: Decided, occasion: str) -> dict[str, Any]:
     """Build the row that keeps a decision and all it rests on."""
     submitted = decided.submitted
     references = decided.sought.references | {"subject_state": dict(decided.numbers)}
+    columns = decision_columns(decided.decision, decided.facts, references)
+    if decided.decision.removed and submitted.payload.head.ueberhang is Ueberhang.ABLEHNEN:
+        columns["detail"]["rejected"] = True
     return {
         "id": decided.id,
         "transfer_id": submitted.transfer_id,
@@ -100,7 +104,7 @@ def decision_row(decided: Decided, occasion: str) -> dict[str, Any]:
         "sender": submitted.sender,
         "recipient": submitted.recipient,
         "at": submitted.at,
-        **decision_columns(decided.decision, decided.facts, references),
+        **columns,
     }
 
 

@@ -22,7 +22,7 @@ from broker.errors import ProblemError
 from broker.gateway import Gateway
 from broker.ids import new_id
 from broker.metrics import station
-from broker.transfers.answers import decision_body, excess_body, refusal_body, removed_body
+from broker.transfers.answers import decision_body, excess_body, links_of, refusal_body, removed_body
 from broker.transfers.gather import Records, facts_of, load_records
 from broker.transfers.models import DecisionRow, Submission
 from broker.transfers.record import (
@@ -184,9 +184,10 @@ def _permit(gateway: Gateway, decided: Decided, permit: Permit, rows: Rows) -> A
         "decision": decision_body(permit, decided.id, submitted.sender),
         "removed": removed_body(permit, submitted.sender),
     } | ({"statement": statement} if statement else {})
+    links = links_of(decided.id)
     if submitted.only_check:
-        return Answer(CHECKED, body)
+        return Answer(CHECKED, body | {"links": links})
     add_transfer(rows, gateway, decided, permit, carried, statement)
     self_link = f"/v1/transfers/{submitted.transfer_id}"
-    links = {"self": self_link, "recall": f"{self_link}/recall"}
+    links |= {"self": self_link, "recall": f"{self_link}/recall"}
     return Answer(ACCEPTED, {"transfer_id": submitted.transfer_id, "state": "accepted", "links": links} | body)

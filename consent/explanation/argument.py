@@ -48,6 +48,8 @@ class Reasons:
     """The day on which the content was handed over; terms begin then."""
     concealed: bool = False
     """Some of its findings rest on records that this reader may not know of."""
+    rejected: bool = False
+    """Something fell, and the sender had asked to send all or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,8 @@ class _Argument:
     def outcome(self) -> Iterator[Sentence]:
         words, deciding = self.words, self.deciding
         if self.reasons.kind is None:
-            yield Sentence(words.frame("reduced" if self.reasons.removed else "permit"))
+            shown = "reduced" if self.reasons.removed else "permit"
+            yield Sentence(words.frame("rejected" if self.reasons.rejected else shown))
             return
         yield Sentence(words.frame(self.reasons.kind.value), code=self.reasons.kind.value)
         if deciding is None or not deciding.gate:
@@ -319,7 +322,7 @@ class _Argument:
 
     def obliges(self) -> Iterator[Sentence]:
         words = self.words
-        if self.reasons.kind is not None:
+        if self.reasons.kind is not None or self.reasons.rejected:
             yield Sentence(words.frame("no_duties"))
             return
         for row in self.case.day.duties:

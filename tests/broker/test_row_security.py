@@ -34,6 +34,7 @@ RIGHTS = {
     "notices": ("id", OF_SIDES),
     "deliveries": ("transfer_id", OF_TRANSFER),
     "duties": ("id", "bound = $1"),
+    "decisions": ("id", "sender = $1 OR (recipient = $1 AND occasion = 'hand_over' AND outcome <> 'DENY')"),
     "quittungen": ("message_id", OF_TRANSFER),
     "consents": ("id", OF_CONSENT),
     "consent_withdrawals": ("consent_id", f"consent_id IN (SELECT id FROM consents WHERE {OF_CONSENT})"),

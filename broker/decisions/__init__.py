@@ -1,0 +1,1 @@
+"""Decisions as those may see them whom they concern, with their explanation."""
