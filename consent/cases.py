@@ -13,6 +13,9 @@ from consent.casefile import CaseRecord, read_cases
 from consent.catalogue import Catalogue, load_catalogue
 from consent.decision import Decision, Finding, Outcome, Permit
 from consent.engine import decide
+from consent.explanation.argument import explain as explain_decision
+from consent.explanation.argument import reasons_of
+from consent.explanation.sentences import Language
 from consent.norm import same_paragraph
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
@@ -44,7 +47,8 @@ def run_check(
     """Check case files and print a line for each case that differs, then ``N passed, M failed``.
 
     Gives the exit status: 0 all passed, 1 some failed, 2 a file or case cannot be read (file, case id and field are
-    printed). With `explain` the whole trace of the case with that id is printed, too; 2 where there is none.
+    printed). With `explain` the whole trace of the case with that id and its explanation are printed, too; 2 where
+    there is none.
     """
     out = out or sys.stdout
     catalogue = catalogue or load_catalogue()
@@ -59,7 +63,7 @@ def run_check(
             out.write(f"{explain}: kein Fall dieser Dateien heißt so\n")
             return UNREADABLE
         for result in chosen:
-            out.write("\n".join(_trace(result)) + "\n")
+            out.write("\n".join([*_trace(result), *_told(result, catalogue)]) + "\n")
     failed = [result for result in results if result.differences or (strict_norms and result.norms_differ)]
     for result in results:
         if result in failed or result.norms_differ:
@@ -133,6 +137,12 @@ def _finding(finding: Finding) -> str:
     lacks = "".join(f" (fehlt: {lack.field}, {lack.by})" for lack in finding.missing)
     code = f" {finding.code}" if finding.code else ""
     return f"{finding.gate} {finding.outcome.value}{code}{items}: {finding.text}{lacks} [{'; '.join(finding.norms)}]"
+
+
+def _told(result: CaseResult, catalogue: Catalogue) -> list[str]:
+    """Explain the answer in German sentences."""
+    sections = explain_decision(reasons_of(result.answer, result.case.facts), catalogue, Language.DE)
+    return [f"{one.title}: {' '.join(sentence.text for sentence in one.sentences)}" for one in sections]
 
 
 def _trace(result: CaseResult) -> list[str]:

@@ -27,7 +27,7 @@ def law() -> None:
 def check(
     files: Annotated[list[Path], typer.Argument(help="Fallsammlungen (YAML).")],
     strict_norms: Annotated[bool, typer.Option("--strict-norms", help="Abweichende Normen zählen als Fehler.")] = False,
-    explain: Annotated[str | None, typer.Option(help="Den ganzen Gang eines Falles zeigen (Kennung).")] = None,
+    explain: Annotated[str | None, typer.Option(help="Gang und Erklärung eines Falles zeigen (Kennung).")] = None,
 ) -> None:
     """Fälle mit der Funktion entscheiden, die auch das Gateway ruft; Ausgang 0 nur, wenn alle stimmen."""
     raise typer.Exit(run_check(files, strict_norms=strict_norms, explain=explain))

@@ -19,6 +19,7 @@ from broker.bulk import fetch
 from broker.cleanup.tasks import TASKS, Task
 from broker.consents import repository as consents
 from broker.db import Database
+from broker.decisions import stored
 from broker.delivery import dead, in_flight, notices, quittung
 from broker.delivery import repository as handing_over
 from broker.delivery.repository import Queue
@@ -113,6 +114,7 @@ ASKED: dict[str, Ask] = {
     ),
     "done duties": lambda c: duties.duties(c, Wanted("agency-7", UNIT, DutyState.DONE), ON, None, 51),
     "all open duties": lambda c: duties.duties(c, Wanted(), ON, None, 51),
+    "a decision": lambda c: stored.decision_by_id(c, SOME_ID),
     "a duty": lambda c: duties.duty(c, SOME_ID),
     "duties of a transfer": lambda c: duties.duties_of(c, SOME_ID),
     "how many are overdue": lambda c: ops.overdue(c, date(2023, 6, 1)),

@@ -197,12 +197,13 @@ def test_explain_prints_the_whole_trace(write) -> None:  # noqa: ANN001
 
 
 def test_explain_says_what_is_missing_and_why_it_is_refused(write) -> None:  # noqa: ANN001
-    """The trace of a refusal ends with code and kind, and names the declaration and the side that owes it."""
+    """The trace of a refusal ends with code and kind, names what is missing and who owes it; then it is explained."""
     path = write(("mode: UNAUFGEFORDERT", "mode: ERSUCHEN"), ("{outcome: PERMIT}", "{outcome: DENY}"))
     printed = StringIO()
     assert run_check([path], explain="X1", out=printed) == 0
     assert "(fehlt: first_collection, recipient)" in printed.getvalue()
-    assert "→ DENY UNVOLLSTAENDIG (incomplete)" in printed.getvalue()
+    assert "→ DENY UNVOLLSTAENDIG (incomplete)\nWas übermittelt werden sollte: " in printed.getvalue()
+    assert "Was der Absender tun kann: Bitten Sie " in printed.getvalue()
 
 
 def test_same_controller_may_stand_beside_the_facts(write) -> None:  # noqa: ANN001
