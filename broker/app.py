@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import metrics, problems
+from broker.attempts.api import router as attempts_router
 from broker.audit import sequencer
 from broker.auth.api import router as auth_router
 from broker.auth.dependencies import caller
@@ -21,6 +22,7 @@ from broker.batcher import Answer, Asked, Batcher
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
 from broker.consents.api import router as consents_router
+from broker.consents.releases import router as releases_router
 from broker.decisions.api import router as decisions_router
 from broker.delivery import intake, quittung, worker
 from broker.delivery.api import router as delivery_router
@@ -96,11 +98,13 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
         transfers_router,
         delivery_router,
         consents_router,
+        releases_router,
         objections_router,
         requests_router,
         duties_router,
         procedures_router,
         decisions_router,
+        attempts_router,
         agencies_router(caller),
         language_router,
         law_router,

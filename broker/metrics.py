@@ -34,7 +34,7 @@ STATES: Final = (
 #: What the clean-up counts; a test compares them with `broker.cleanup`, which lies above.
 CLEANED: Final = (
     *("warned", "expired", "keys", "payloads", "outbox", "assertions", "submissions", "transfers", "decisions"),
-    *("consents", "stops", "side", "overdue", "ersuchen", "subjects", "counted"),
+    *("consents", "stops", "side", "overdue", "ersuchen", "subjects", "counted", "attempts"),
 )
 OUTCOMES: Final = ("accepted", "checked", "repeated", "failed", *REFUSED.values())
 

@@ -42,6 +42,8 @@ SEEN_BY: Mapping[DbRole, tuple[str, tuple[str, ...]]] = {
     DbRole.READER: (
         INSTANCES,
         (
+            "attempt_outcomes",
+            "attempts",
             "consent_withdrawals",
             "consents",
             "decisions",
@@ -79,6 +81,7 @@ _DIRECTORY = ("agencies", "agency_channels", "branches", "instances")
 _CONSENTS = ("consent_near", "consent_withdrawals", "consents")
 _STOPS = ("stop_ends", "stop_near", "stops")
 _ERSUCHEN = ("ersuchen", "ersuchen_closings")
+_ATTEMPTS = ("attempt_outcomes", "attempts")
 _PROCEDURES = ("procedure_steps", "procedures")
 _DECLARED = (*_CONSENTS, *_STOPS, *_ERSUCHEN)
 
@@ -117,6 +120,7 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
         "deliveries": "SELECT, UPDATE (sealed), DELETE",
         "outbox": "SELECT (id, record_id, transfer_id), DELETE",
         "quittungen": "SELECT (transfer_id), DELETE",
+        **_each(_ATTEMPTS, "SELECT, DELETE"),
         "route_persons": "SELECT, DELETE",
         "transfer_events": "SELECT, INSERT, DELETE",
         "ersuchen_closings": "SELECT, INSERT, DELETE",
@@ -135,14 +139,14 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
     },
     DbRole.READER: {
         **_each(("consent_withdrawals", "consents", "stop_ends", "stops"), "SELECT"),
-        **_each((*_ERSUCHEN, "ersuchen_contents", *_PROCEDURES), "SELECT"),
+        **_each((*_ERSUCHEN, "ersuchen_contents", *_ATTEMPTS, *_PROCEDURES), "SELECT"),
         **_each(("decisions", "duties", "notices", "quittungen", "transfer_events", "transfers"), "SELECT"),
         "deliveries": "SELECT (attempts, attempts_before, last_error, leased_until, transfer_id)",
     },
     DbRole.GATEWAY: {
         **_WORKS,
         **_each((*_DIRECTORY, "clients", "client_keys"), "SELECT"),
-        **_each((*_DECLARED, *_PROCEDURES, "decisions", "notices", "submissions"), "SELECT, INSERT"),
+        **_each((*_DECLARED, *_ATTEMPTS, *_PROCEDURES, "decisions", "notices", "submissions"), "SELECT, INSERT"),
         **_each(("transfer_events", "transfer_lookup", "transfer_subjects"), "SELECT, INSERT"),
         "assertion_jtis": "SELECT, INSERT, DELETE",
         "catalogue_days": "SELECT",
@@ -159,7 +163,16 @@ PRIVILEGES: Mapping[DbRole, Mapping[str, str]] = {
     DbRole.DELIVERY: {
         **_WORKS,
         **_each(
-            (*_DIRECTORY, *_DECLARED, *_PROCEDURES, "case_releases", "encryption_keys", "transfer_subjects"), "SELECT"
+            (
+                *_DIRECTORY,
+                *_DECLARED,
+                *_ATTEMPTS,
+                *_PROCEDURES,
+                "case_releases",
+                "encryption_keys",
+                "transfer_subjects",
+            ),
+            "SELECT",
         ),
         **_each(("catalogue_days", "catalogues"), "SELECT"),
         **_each(("decisions", "quittungen", "transfer_events"), "SELECT, INSERT"),

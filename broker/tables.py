@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker import key_checks as _keys
+from broker.attempts import models as _attempts
 from broker.audit import models as _audit
 from broker.auth import models as _auth
 from broker.cleanup import horizons as _cleanup
@@ -20,6 +21,7 @@ from broker.transfers import models as _transfers
 from broker.transport import models as _transport
 
 PARTS = (
+    _attempts,
     _audit,
     _auth,
     _cleanup,

@@ -20,6 +20,8 @@ EVENTS: Mapping[str, str] = {
     "stop.ended": "Widerspruch oder Sperre beendet",
     "ersuchen.recorded": "Ersuchen gestellt",
     "ersuchen.closed": "Ersuchen beendet",
+    "attempt.recorded": "Nachfrage bei der Person aufgezeichnet (Ersterhebung)",
+    "attempt.concluded": "Ergebnis einer Nachfrage bei der Person aufgezeichnet",
     "procedure.registered": "Abruf- oder Lieferverfahren registriert",
     "procedure.approved": "Genehmigung eines Verfahrens aufgezeichnet",
     "procedure.notified": "Unterrichtung der Datenschutzaufsicht über ein Verfahren aufgezeichnet",

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.attempts.models import Attempt, AttemptOutcome
 from broker.auth.models import AssertionJti
 from broker.cleanup.horizons import erasable
 from broker.clock import day_of
@@ -194,6 +195,17 @@ async def _drop_ersuchen(connection: AsyncConnection, ids: Sequence[Any], before
         await connection.execute(delete(Ersuchen).where(Ersuchen.id.in_(ids)))
 
 
+def _old_attempts(before: datetime) -> Select[Any]:
+    late = exists().where(AttemptOutcome.attempt_id == Attempt.id, AttemptOutcome.recorded_at >= before)
+    return select(Attempt.id).where(Attempt.recorded_at < before, Attempt.deadline < day_of(before), ~late)
+
+
+async def _drop_attempts(connection: AsyncConnection, ids: Sequence[Any], before: datetime) -> None:
+    async with erasable(connection, before, [AttemptOutcome, Attempt]):
+        await connection.execute(delete(AttemptOutcome).where(AttemptOutcome.attempt_id.in_(ids)))
+        await connection.execute(delete(Attempt).where(Attempt.id.in_(ids)))
+
+
 def _window(_: Settings, now: datetime) -> datetime:
     return now - timedelta(days=WINDOW_DAYS)
 
@@ -215,6 +227,7 @@ TASKS = (
     Task("payloads", _now, _dead_payloads, _drop_payloads),
     Task("outbox", _now, _unsent, _drop_outbox),
     Task("assertions", _now, _used_assertions, _drop_assertions),
+    Task("attempts", _days("side_days"), _old_attempts, _drop_attempts, on_record=True),
     Task("counted", _window, _not_counted, _drop_not_counted),
     Task("submissions", _dedup, _old_submissions, _drop_submissions),
     Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True, locks=True),

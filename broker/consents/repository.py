@@ -193,9 +193,27 @@ async def consent_by_kennung(connection: AsyncConnection, recorded_by: str, kenn
     return _row(row) if row else None
 
 
-async def own_consents(connection: AsyncConnection, recorded_by: str, after: int, limit: int) -> list[ConsentRow]:
-    """Return the controller's own records made after `after` (a `seq`), at most `limit`."""
+async def releases_for(connection: AsyncConnection, exact: Collection[str], on: date) -> list[ConsentRow]:
+    """Return the releases from secrecy of these persons in force on the day, in the order of recording."""
+    in_force = and_(
+        ConsentRecord.release_natural_person.is_not(None),
+        ConsentRecord.valid_from <= on,
+        ConsentRecord.valid_until >= on,
+        or_(ConsentWithdrawal.revoked_on.is_(None), ConsentWithdrawal.revoked_on > on),
+    )
+    found: list[ConsentRow] = []
+    for chunk in chunks(exact):
+        query = _rows().where(ConsentRecord.pseudonym.in_(chunk), in_force)
+        found += [_row(row) for row in await connection.execute(query)]
+    return sorted(found, key=lambda row: row.seq)
+
+
+async def own_consents(
+    connection: AsyncConnection, recorded_by: str, after: int, limit: int, *, releases: bool = False
+) -> list[ConsentRow]:
+    """Return the controller's own records made after `after` (a `seq`), at most `limit`; or `releases` alone."""
     mine = and_(ConsentRecord.recorded_by == recorded_by, ConsentRecord.seq > after)
+    mine = and_(mine, ConsentRecord.release_natural_person.is_not(None)) if releases else mine
     query = _rows().where(mine).order_by(ConsentRecord.seq).limit(limit)
     return [_row(row) for row in await connection.execute(query)]
 

@@ -12,8 +12,9 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.attempts.repository import FRUITLESS, AttemptRow, attempts_for, latest
 from broker.bulk import Sql, fetch
-from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, standing_stops, to_law
+from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, releases_for, standing_stops, to_law
 from broker.errors import ProblemError
 from broker.lifecycle.models import Transfer
 from broker.procedures.counter import Counter, count
@@ -25,7 +26,7 @@ from broker.subjects.state import Key, lock_shared
 from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
 from consent.consents import Consent, GivenBy
-from consent.facts import Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
+from consent.facts import FirstCollection, Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
 from schemas.declarations import RegisteredProcedure
 from schemas.identifiers import DataCategory, Mode
 from schemas.message import Person
@@ -62,10 +63,14 @@ class Records:
     """What is on record for all transfers of a batch, on one day."""
 
     consents: Mapping[str, ConsentRow]
+    releases: Sequence[ConsentRow]
+    """Releases from secrecy in force on the day."""
     standing: Sequence[StandingStop]
     stops: Sequence[StopRow]
     ersuchen: Mapping[str, ErsuchenRow]
     numbers: Mapping[Key, int]
+    attempts: Sequence[AttemptRow]
+    """First-collection attempts of those who ask."""
     procedures: Mapping[Route, Sequence[ProcedureRow]]
     counter: Counter | None
     """Where transfers are decided on for the first time and some need a registered procedure."""
@@ -95,14 +100,24 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     some = (await fetch(connection, ANYTHING, exact, near, cases)).one()
     return Records(
         consents={row.id: row for row in await consents_by_ids(connection, named)} if named else {},
+        releases=await releases_for(connection, exact, on) if some.any_consent else (),
         standing=await standing_stops(connection, exact, near, cases, on) if some.any_consent else (),
         stops=await stops_for(connection, exact, near, cases, on) if some.any_stop else (),
         ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
         numbers=numbers,
+        attempts=await _attempts(connection, batch) if asked else (),
         procedures=await procedures_for(connection, routes) if routes else {},
         counter=await _counter(connection, batch, on) if routes and lock else None,
         threads=await _threads(connection, batch),
     )
+
+
+async def _attempts(connection: AsyncConnection, batch: Sequence[Sought]) -> list[AttemptRow]:
+    """Read how the recipients that ask have first asked the persons."""
+    asking = [sought for sought in batch if sought.ersuchen]
+    exact = [key for sought in asking for key in sought.exact_keys(sought.recipient)]
+    cases = [sought.case_keys[sought.recipient] for sought in asking if sought.recipient in sought.case_keys]
+    return await attempts_for(connection, exact, cases)
 
 
 async def _counter(connection: AsyncConnection, batch: Sequence[Sought], on: date) -> Counter:
@@ -149,7 +164,8 @@ def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -
 
 def complete(base: TransferFacts, sought: Sought, records: Records, on: date) -> TransferFacts:
     """Add what is on record today: consents, stops, protected addresses, first collection, registered procedure."""
-    found = Found([*_named(sought, records), *_standing(sought, records)], _near_withdrawals(sought, records), [])
+    declared = [*_named(sought, records), *_released(sought, records), *_standing(sought, records)]
+    found = Found(declared, _near_withdrawals(sought, records), [])
     carries_address = any(item.category in ADDRESSES for item in base.items)
     for stop in records.stops:
         _add_stop(stop, sought, found, carries_address=carries_address)
@@ -169,7 +185,7 @@ def complete(base: TransferFacts, sought: Sought, records: Records, on: date) ->
             verfahren=_procedure(sought, records, on, persons or 0),
             anzahl_personen=persons,
         ),
-        first_collection=ersuchen.first_collection if ersuchen else None,
+        first_collection=_collected(ersuchen, sought, records, on) if ersuchen else None,
         requested=frozenset(DataCategory(c) for c in ersuchen.categories) if ersuchen else None,
     )
 
@@ -215,6 +231,20 @@ def _named(sought: Sought, records: Records) -> list[Consent]:
                 field="einwilligungen/einwilligungId",
             )
         found.append(to_law(row, person))
+    return found
+
+
+def _released(sought: Sought, records: Records) -> list[Consent]:
+    """Return the sender's own releases from secrecy for this purpose and recipient; it need not name them.
+
+    The recipient's own count where the message names them: the sender shall not learn by an answer that there are some.
+    """
+    found = []
+    for row in records.releases:
+        fits = row.purpose == sought.purpose and sought.recipient in row.recipients
+        person = _person_of(row, sought) if fits and row.recorded_by == sought.sender else None
+        if person is not None and row.id not in sought.named_consents:
+            found.append(to_law(row, person))
     return found
 
 
@@ -310,6 +340,26 @@ def _ersuchen(mode: Mode, sought: Sought, records: Records, on: date) -> Ersuche
             field="grundlage/ersuchenId",
         )
     return row
+
+
+def _collected(ersuchen: ErsuchenRow, sought: Sought, records: Records, on: date) -> FirstCollection:
+    """Return how the person was asked first: by the recipient's last attempt on record, else as the Ersuchen says.
+
+    What is on record counts more than what the Ersuchen declares: a person who has answered was not asked in vain.
+    """
+    first = ersuchen.first_collection
+    if first.status != FRUITLESS:
+        return first
+    about = [row for row in records.attempts if row.recorded_by == sought.recipient and _alike(row, ersuchen, sought)]
+    attempt = latest(about, ersuchen.purpose, ersuchen.categories, on)
+    return attempt.to_law(on) if attempt else first
+
+
+def _alike(attempt: AttemptRow, ersuchen: ErsuchenRow, sought: Sought) -> bool:
+    """Whether an attempt is about the person, or where one of them names none the case, of an Ersuchen."""
+    if attempt.pseudonym is None or ersuchen.pseudonym is None:
+        return attempt.case_key is not None and attempt.case_key == ersuchen.case_key
+    return any({attempt.pseudonym, ersuchen.pseudonym} <= set(keys.exact) for keys in sought.keys.values())
 
 
 def _fits(row: ErsuchenRow, sought: Sought) -> bool:

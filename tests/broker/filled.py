@@ -25,6 +25,7 @@ COLUMNS = {
     "ersuchen_id": ID,
     "entry_id": ID,
     "procedure_id": ID,
+    "attempt_id": ID,
     "record_id": ID,
     "reference": ID,
     "seq": "{n}",

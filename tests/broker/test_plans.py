@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import erasure, ops
+from broker.attempts import repository as attempts
 from broker.audit import export, tree
 from broker.bulk import fetch
 from broker.cleanup.tasks import TASKS, Task
@@ -71,6 +72,8 @@ ASKED: dict[str, Ask] = {
     "consents by id": lambda c: consents.consents_by_ids(c, [SOME_ID]),
     "consent by own id": lambda c: consents.consent_by_kennung(c, UNIT, "own-7"),
     "near keys of a consent": lambda c: consents.near_of(c, SOME_ID),
+    "releases": lambda c: consents.own_consents(c, UNIT, 100, 50, releases=True),
+    "releases of persons": lambda c: consents.releases_for(c, KEYS, ON),
     "standing stops": lambda c: consents.standing_stops(c, KEYS, KEYS, KEYS, ON),
     "stops": lambda c: subjects.own_stops(c, UNIT, 100, 50),
     "stop": lambda c: subjects.own_stop(c, UNIT, SOME_ID),
@@ -81,6 +84,10 @@ ASKED: dict[str, Ask] = {
     "ersuchen by id": lambda c: requests.ersuchen_by_ids(c, [SOME_ID]),
     "ersuchen by own id": lambda c: requests.ersuchen_by_kennung(c, UNIT, "own-7"),
     "content of an ersuchen": lambda c: requests.content_of(c, SOME_ID),
+    "attempts": lambda c: attempts.own_attempts(c, UNIT, 100, 50),
+    "attempt": lambda c: attempts.attempt_by_id(c, SOME_ID),
+    "attempt by own id": lambda c: attempts.attempt_by_kennung(c, UNIT, "own-7"),
+    "attempts of persons": lambda c: attempts.attempts_for(c, KEYS, KEYS),
     "procedures of a route": lambda c: procedures.procedures_for(c, [ROUTE]),
     "procedures": lambda c: procedures.procedures_of(c, UNIT, 100, 50),
     "procedure": lambda c: procedures.procedure_by_id(c, SOME_ID),

@@ -16,8 +16,9 @@ from sqlalchemy import make_url
 
 from broker.logins import login_of
 from broker.privileges import CONTROLLERS, INSTANCES, PROCESSES, SEEN_BY, DbRole
+from tests.flow import world
 from tests.flow.test_stops import objection
-from tests.flow.world import ASD, JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person, procedure_body
+from tests.flow.world import ASD, JOBCENTER, SOZIALAMT, Kreis, person
 from tests.world import on_postgresql
 
 pytestmark = on_postgresql
@@ -38,6 +39,8 @@ RIGHTS = {
     "quittungen": ("message_id", OF_TRANSFER),
     "consents": ("id", OF_CONSENT),
     "consent_withdrawals": ("consent_id", f"consent_id IN (SELECT id FROM consents WHERE {OF_CONSENT})"),
+    "attempts": ("id", "recorded_by = $1"),
+    "attempt_outcomes": ("attempt_id", "attempt_id IN (SELECT id FROM attempts WHERE recorded_by = $1)"),
     "procedures": ("id", OF_SIDES),
     "procedure_steps": ("procedure_id", f"procedure_id IN (SELECT id FROM procedures WHERE {OF_SIDES})"),
     "stops": ("id", "controller = $1"),
@@ -96,17 +99,19 @@ async def fill(kreis: Kreis) -> None:
         await sozialamt.answer(item)
     await jobcenter.post(f"/v1/transfers/{recalled}/recall")
     for office, recipient in ((jobcenter, SOZIALAMT), (third, JOBCENTER)):
-        body = consent_body(recipient, "CASE_MANAGEMENT", ["KONTAKT"], who)
+        body = world.consent_body(recipient, "CASE_MANAGEMENT", ["KONTAKT"], who)
         consent = _made(await office.post("/v1/consents", body))
         await office.post(f"/v1/consents/{consent}/withdrawal")
         stop = _made(await office.post("/v1/objections", objection(person(family="Andere"))))
         await office.post(f"/v1/objections/{stop}/end", {"grund": "IRRTUM"})
     for office, asked in ((sozialamt, JOBCENTER), (third, JOBCENTER)):
-        _made(await office.post("/v1/ersuchen", ersuchen_body(asked, who)))
+        _made(await office.post("/v1/ersuchen", world.ersuchen_body(asked, who)))
     for office, recipient in ((jobcenter, SOZIALAMT), (third, JOBCENTER)):
-        procedure = _made(await office.post("/v1/procedures", procedure_body(office.instance, recipient)))
+        attempt = _made(await office.post("/v1/first-collections", world.attempt_body(who)))
+        await office.post(f"/v1/first-collections/{attempt}/outcome", {"ergebnis": "VERWEIGERT"})
+        procedure = _made(await office.post("/v1/procedures", world.procedure_body(office.instance, recipient)))
         await office.post(f"/v1/procedures/{procedure}/end", {"grund": "IRRTUM"})
-    closed = _made(await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, person(family="Dritte"))))
+    closed = _made(await sozialamt.post("/v1/ersuchen", world.ersuchen_body(JOBCENTER, person(family="Dritte"))))
     await sozialamt.post(f"/v1/ersuchen/{closed}/close", {"grund": "ERLEDIGT"})
 
 

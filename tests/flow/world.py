@@ -314,3 +314,15 @@ def procedure_body(sender: str, recipient: str, kind: str = "REGELMAESSIG", **mo
         "hoechstzahl": 100,
         "gueltig_ab": "2026-02-01",
     } | more
+
+
+def attempt_body(who: PersonSpec, **more: Any) -> dict[str, Any]:
+    """Return the body of an attempt to get a person's benefits told by herself."""
+    return {
+        "person": {"familienname": who.family, "vornamen": who.given, "geburtsdatum": who.birth.isoformat()},
+        "zweck": "RECHTSKREISWECHSEL",
+        "kategorien": ["ANSCHRIFT", "LEISTUNGSBEZUG", "LEISTUNGSHOEHE"],
+        "gefragt_am": "2026-02-16",
+        "frist": "2026-03-15",
+        "weg": "SCHRIFTLICH",
+    } | more

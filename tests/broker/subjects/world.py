@@ -14,9 +14,11 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import problems
+from broker.attempts import api as attempts_api
 from broker.auth.caller import Caller, Role
 from broker.auth.dependencies import caller
 from broker.consents import api as consents_api
+from broker.consents import releases as releases_api
 from broker.directory.models import Agency, AgencyInstance
 from broker.gateway import Gateway
 from broker.procedures import api as procedures_api
@@ -68,7 +70,7 @@ def app(gateway: Gateway, events: list[SubjectEvent]) -> FastAPI:
     """Give an app whose caller is the instance named in a header."""
     made = FastAPI()
     problems.install(made)
-    for part in (subjects_api, consents_api, requests_api, procedures_api):
+    for part in (subjects_api, consents_api, releases_api, requests_api, procedures_api, attempts_api):
         made.include_router(part.router)
 
     async def note(_: AsyncConnection, event: SubjectEvent) -> None:
