@@ -83,6 +83,7 @@ class DecisionOut(BaseModel):
     code: str | None
     catalogue: str = Field(description="fingerprint of the catalogue")
     engine: str = Field(description="version of the engine")
+    facts_version: int = Field(description="version of the facts that are kept of it")
     switches: list[str] = Field(description="disputed points that were read otherwise than preset")
     grounds: list[str]
     kept: list[str]

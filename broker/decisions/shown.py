@@ -73,6 +73,7 @@ def decision_out(stored: Stored, reader: Reader, catalogue: Catalogue | None, fo
         code=NEUTRAL_CODE if hidden_refusal else stored.code,
         catalogue=stored.catalogue,
         engine=stored.engine_version,
+        facts_version=stored.facts_version,
         switches=list(stored.switches),
         grounds=list(stored.grounds),
         kept=list(stored.kept),

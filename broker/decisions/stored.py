@@ -40,6 +40,7 @@ class Stored:
     code: str | None
     catalogue: str
     engine_version: str
+    facts_version: int
     findings: tuple[Finding, ...]
     removed: tuple[Removed, ...]
     kept: tuple[str, ...]
@@ -125,6 +126,7 @@ def stored_of(row: Any) -> Stored:  # noqa: ANN401 - a Row
         code=row.code,
         catalogue=row.catalogue,
         engine_version=row.engine_version,
+        facts_version=row.facts["version"],
         findings=tuple(_finding(one) for one in detail["findings"]),
         removed=tuple(_removed(detail["removed"])),
         kept=tuple(detail["kept"]),

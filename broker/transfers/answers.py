@@ -72,6 +72,7 @@ def decision_body(decision: Permit | Refusal, decision_id: str, viewer: str | No
         "on": decision.basis.on.isoformat(),
         "catalogue": decision.basis.catalogue,
         "engine": decision.basis.engine_version,
+        "facts_version": decision.basis.facts_version,
         "switches": list(decision.basis.switches),
         "findings": findings_body(decision.findings, viewer),
     }

@@ -52,7 +52,9 @@ async def test_the_answer_links_to_its_explanation(kreis: Kreis) -> None:
     assert decision["removed"] == accepted["removed"]
     assert (decision["outcome"], decision["occasion"]) == ("PERMIT_REDUCED", "submit")
     assert decision["catalogue"] == kreis.gateway.law.shipped.fingerprint
-    assert (decision["on"], decision["switches"], decision["engine"]) == ("2026-03-16", [], "2")
+    basis = {"on": "2026-03-16", "switches": [], "engine": "2", "facts_version": 1}
+    assert {name: decision[name] for name in basis} == basis
+    assert {name: accepted["decision"][name] for name in basis} == basis
     assert [one["key"] for one in decision["explanation"]["sections"]] == [
         "wanted", "outcome", "grounds", "removed", "remedies", "duties", "switches",
     ]  # fmt: skip
