@@ -89,6 +89,7 @@ async def test_readiness_says_what_fails(kreis: Kreis) -> None:
         "clock": "ok",
         "process": "ok",
         "keys": "ok",
+        "sealing-key": "ok",
         "loops": "ok",
         "law": "ok",
         "law-to-come": "ok",

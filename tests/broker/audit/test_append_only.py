@@ -13,7 +13,16 @@ from broker.audit.sequencer import Sealer
 from broker.law.repository import set_day
 from broker.migrations import SCRIPTS
 from broker.tables import METADATA
-from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
+from tests.flow.world import (
+    JOBCENTER,
+    SOZIALAMT,
+    Kreis,
+    attempt_body,
+    consent_body,
+    ersuchen_body,
+    person,
+    procedure_body,
+)
 from tests.world import START, on_sqlite
 
 #: The migrations, in their order; some make tables append-only, and name them.
@@ -46,6 +55,7 @@ MAY_CHANGE = {
     "outbox",
     "outbox_leases",
     "outbox_relays",
+    "route_persons",
     "subject_state",
     "transfer_keys",
     "transfer_lookup",
@@ -69,6 +79,10 @@ async def fill(kreis: Kreis) -> None:
     await jobcenter.post(f"/v1/objections/{objection.json()['id']}/end", {"grund": "IRRTUM"})
     ersuchen = await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, who))
     await sozialamt.post(f"/v1/ersuchen/{ersuchen.json()['id']}/close", {"grund": "ERLEDIGT"})
+    attempt = await sozialamt.post("/v1/first-collections", attempt_body(who))
+    await sozialamt.post(f"/v1/first-collections/{attempt.json()['id']}/outcome", {"ergebnis": "UNZUSTELLBAR"})
+    procedure = await jobcenter.post("/v1/procedures", procedure_body(JOBCENTER, SOZIALAMT, "ABRUF"))
+    await jobcenter.post(f"/v1/procedures/{procedure.json()['id']}/end", {"grund": "IRRTUM"})
     await jobcenter.accepted(SOZIALAMT)
     await kreis.pump()
     [item] = await sozialamt.inbox()
