@@ -6,7 +6,7 @@ barred routes, proofs, default marks, locks, keys, duties to delete, reasons and
 procedures, figures; validity in time and switches of every one of them.
 
 Not covered, because it is code and no table: whether a consent is valid (every consent of a request here is), refusals,
-withdrawals and objections, minors and custody, near matches, the order in which gates are asked and so the reason code,
-the texts, the duties of a permit, attachments, and the switches that no row names. Row and column of the tables
-are read by both, so that what a file says wrongly is said twice.
+withdrawals and objections, minors and custody, first collection by consent, § 64 Abs. 2 SGB VIII „unklar“ where several
+persons are concerned, near matches, the order in which gates are asked and so the reason code, the texts, the duties of
+a permit, attachments, and the switches that no row names. What a file says wrongly, both read wrongly.
 """
