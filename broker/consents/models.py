@@ -39,6 +39,10 @@ class ConsentRecord(Base):
     notices: Mapped[list[Any]]
     voluntary: Mapped[bool]
     insight_of_minor: Mapped[bool | None]
+    custody: Mapped[str | None] = mapped_column(String(16))
+    """Who has the custody of a minor, as it was proven when the declaration was taken: ``gemeinsam`` or ``allein``."""
+    carer_covers: Mapped[bool | None]
+    """Whether the task of the Betreuer who declared covers it."""
     release_natural_person: Mapped[bool | None]
     """Whether the professional released from secrecy is named as a natural person; None: nobody is released."""
     release_hash: Mapped[str | None] = mapped_column(String(96))

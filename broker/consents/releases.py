@@ -17,7 +17,17 @@ from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.consents import repository, service
 from broker.consents.repository import ConsentRow
-from broker.consents.shapes import STRICT, ConsentIn, ConsentOut, ConsentPage, Evidence, Notice, Release, WithdrawalIn
+from broker.consents.shapes import (
+    STRICT,
+    ConsentIn,
+    ConsentOut,
+    ConsentPage,
+    Custody,
+    Evidence,
+    Notice,
+    Release,
+    WithdrawalIn,
+)
 from broker.errors import ProblemError
 from broker.gateway import Gateway, gateway
 from broker.subjects.checks import Cursor, PageSize, RecordId
@@ -61,6 +71,8 @@ class ReleaseIn(BaseModel):
     hinweise: list[Notice] = Field(max_length=10)
     freiwillig: bool
     einsichtsfaehig: bool | None = Field(default=None, description="bei Minderjährigen; ohne Angabe: ab 15 ja")
+    sorge: Custody | None = Field(default=None, description="bei Minderjährigen, wie nachgewiesen")
+    betreuer_aufgabenkreis: bool | None = Field(default=None, description="der Aufgabenkreis des Betreuers deckt es")
     nachweis: Evidence
 
     def consent(self) -> ConsentIn:

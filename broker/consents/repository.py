@@ -44,6 +44,8 @@ class ConsentRow:
     notices: frozenset[str]
     voluntary: bool
     insight_of_minor: bool | None
+    custody: str | None
+    carer_covers: bool | None
     release_natural_person: bool | None
     wording_version: str
     language: str

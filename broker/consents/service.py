@@ -179,6 +179,8 @@ def _declared(keys: Keys, controller: str, body: ConsentIn) -> dict[str, Any]:
         "notices": sorted(set(body.hinweise)),
         "voluntary": body.freiwillig,
         "insight_of_minor": body.einsichtsfaehig,
+        "custody": body.sorge,
+        "carer_covers": body.betreuer_aufgabenkreis,
         "release_natural_person": release.natuerliche_person if release else None,
         "release_hash": hashed,
         "wording_version": body.nachweis.wortlaut_version,

@@ -13,6 +13,7 @@ from broker.subjects.person import PersonIn
 from consent.consents import ConsentForm, GivenBy
 
 STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+Custody = Literal["gemeinsam", "allein"]
 Notice = Literal["zweck", "folgen_der_verweigerung", "widerruf"]
 
 
@@ -58,6 +59,8 @@ class ConsentIn(BaseModel):
     hinweise: list[Notice] = Field(max_length=10)
     freiwillig: bool
     einsichtsfaehig: bool | None = Field(default=None, description="bei Minderjährigen; ohne Angabe: ab 15 ja")
+    sorge: Custody | None = Field(default=None, description="bei Minderjährigen, wie nachgewiesen")
+    betreuer_aufgabenkreis: bool | None = Field(default=None, description="der Aufgabenkreis des Betreuers deckt es")
     entbindung: Release | None = None
     nachweis: Evidence
 
@@ -91,6 +94,8 @@ class ConsentOut(BaseModel):
     hinweise: list[str]
     freiwillig: bool
     einsichtsfaehig: bool | None
+    sorge: str | None
+    betreuer_aufgabenkreis: bool | None
     entbindung_natuerliche_person: bool | None
     wortlaut_version: str
     sprache: str
@@ -118,6 +123,8 @@ class ConsentOut(BaseModel):
             hinweise=sorted(row.notices),
             freiwillig=row.voluntary,
             einsichtsfaehig=row.insight_of_minor,
+            sorge=row.custody,
+            betreuer_aufgabenkreis=row.carer_covers,
             entbindung_natuerliche_person=row.release_natural_person,
             wortlaut_version=row.wording_version,
             sprache=row.language,

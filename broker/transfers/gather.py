@@ -27,7 +27,7 @@ from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
 from consent.consents import Consent, GivenBy
 from consent.facts import FirstCollection, Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
-from schemas.declarations import RegisteredProcedure
+from schemas.declarations import Declarations, RegisteredProcedure
 from schemas.identifiers import DataCategory, Mode
 from schemas.message import Person
 
@@ -164,6 +164,7 @@ def facts_of(submitted: Submitted, sought: Sought, records: Records, on: date) -
 
 def complete(base: TransferFacts, sought: Sought, records: Records, on: date) -> TransferFacts:
     """Add what is on record today: consents, stops, protected addresses, first collection, registered procedure."""
+    base = replace(base, declarations=_represented(base.declarations, sought, records))
     declared = [*_named(sought, records), *_released(sought, records), *_standing(sought, records)]
     found = Found(declared, _near_withdrawals(sought, records), [])
     carries_address = any(item.category in ADDRESSES for item in base.items)
@@ -232,6 +233,25 @@ def _named(sought: Sought, records: Records) -> list[Consent]:
             )
         found.append(to_law(row, person))
     return found
+
+
+def _represented(said: Declarations, sought: Sought, records: Records) -> Declarations:
+    """Return the declarations as far as what was proven when the consents were taken does not say otherwise.
+
+    Joint custody, or a Betreuer without the task, on one of them counts for all; the contrary where all say it.
+    """
+    rows = [row for consent in sought.named_consents if (row := records.consents.get(consent)) is not None]
+    custody = {row.custody for row in rows}
+    covers = {row.carer_covers for row in rows if row.given_by is GivenBy.BETREUER}
+    if "gemeinsam" in custody:
+        said = replace(said, sorge="gemeinsam")
+    elif custody == {"allein"} and said.sorge is None:
+        said = replace(said, sorge="allein")
+    if False in covers:
+        said = replace(said, betreuer_aufgabenkreis=False)
+    elif covers == {True} and said.betreuer_aufgabenkreis is None:
+        said = replace(said, betreuer_aufgabenkreis=True)
+    return said
 
 
 def _released(sought: Sought, records: Records) -> list[Consent]:
