@@ -82,6 +82,8 @@ OWN = {
     ("duties", "done_on"): "CASE WHEN {n} % 60 < 4 THEN NULL ELSE date '2025-01-01' END",
     ("decisions", "detail"): """'{{"references": {{"consents": [], "ersuchen": null}}}}'::json""",
     ("transfer_subjects", "persons"): "'[]'::json",
+    ("attempts", "way"): "'SCHRIFTLICH'",
+    ("attempt_outcomes", "outcome"): "'VERWEIGERT'",
     ("procedures", "kind"): "'ABRUF'",
     ("procedure_steps", "step"): "'APPROVED'",
     ("stops", "kind"): "'WIDERSPRUCH_ART21'",
