@@ -114,7 +114,7 @@ def test_what_is_decided_again_needs_no_more_than_its_own_login(
     assert not given.keys_dir.exists()
 
 
-@pytest.mark.parametrize("name", PROCESSES.keys() - {"replay"})
+@pytest.mark.parametrize("name", sorted(PROCESSES.keys() - {"replay"}))
 def test_each_process_starts_under_its_own_login(server: Guarded, folder: Path, name: str) -> None:
     """The logins that the command makes, with the passwords that it was given, are enough."""
     assert told(settings(server, folder, login_of(name)), name) == ""
