@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from broker.cli.dead import explained
 from broker.clock import day_of
 from broker.duties import repository
-from broker.duties.api import shown
+from broker.duties.api import DutyOut, rules_of, shown
 from broker.duties.repository import DutyState, Wanted
 from broker.pages import place_of, place_text
 from broker.privileges import DbRole
@@ -39,24 +39,25 @@ def list_command(
 ) -> None:
     """Pflichten auflisten, die am frühesten fälligen zuerst."""
     wanted = Wanted(agency, None, state, due_before.date() if due_before else None)
-    rows, today, following = asyncio.run(_page(wanted, cursor, limit))
-    items = [shown(row, today) for row in rows]
+    items, following = asyncio.run(_page(wanted, cursor, limit))
     if as_json:
         shape = {"items": [item.model_dump(mode="json") for item in items], "next_cursor": following}
         typer.echo(json.dumps(shape, indent=2))
         return
     for item in items:
-        typer.echo(f"{item.id}  {item.due}  {item.state.value:<8}{item.duty:<24}{item.bound}  {item.transfer_id}")
+        typer.echo(
+            f"{item.id}  {item.due}  {item.state.value:<8}{item.duty:<24}{item.bound}  {item.transfer_id}  {item.title}"
+        )
     if not items:
         typer.echo("Keine solche Pflicht.")
     if following:
         typer.echo(f"Weiter mit --cursor {following}")
 
 
-async def _page(wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[Any], date, str | None]:
+async def _page(wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[DutyOut], str | None]:
     async with open_gateway(role=DbRole.ADMIN) as gateway, gateway.db.reading() as connection:
         today = day_of(gateway.clock())
         with explained():
             found = list(await repository.duties(connection, wanted, today, place_of(cursor), limit + 1))
-    page = found[:limit]
-    return page, today, place_text(page[-1].due, page[-1].id) if len(found) > limit else None
+        page = [shown(row, today, rules_of(gateway)) for row in found[:limit]]
+    return page, place_text(page[-1].due, page[-1].id) if len(found) > limit else None

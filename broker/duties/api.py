@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from broker.gateway import Gateway, gateway
 from broker.pages import place_of, place_text
 from broker.privileges import CONTROLLERS, DbRole
 from broker.subjects.checks import PageSize, RecordId
+from consent.rows import DutyRow
 
 router = APIRouter(prefix="/v1/duties", tags=["Pflichten"])
 
@@ -33,6 +35,8 @@ class DutyOut(BaseModel):
 
     id: str
     duty: str = Field(description="code of the catalogue")
+    title: str = Field(description="what is to be done, in German")
+    norms: list[str]
     bound: str = Field(description="the instance that owes it")
     transfer_id: str
     decision_id: str
@@ -72,16 +76,16 @@ async def get_duties(shared: Shared, who: Who, filters: Annotated[Filters, Query
     async with _seeing(shared, who).reading() as connection:
         wanted = _whose(who, filters)
         rows = await repository.duties(connection, wanted, today, after, filters.limit + 1)
-    page = rows[: filters.limit]
+    page, rules = rows[: filters.limit], rules_of(shared)
     following = place_text(page[-1].due, page[-1].id) if len(rows) > filters.limit else None
-    return DutyPage(items=[shown(row, today) for row in page], next_cursor=following)
+    return DutyPage(items=[shown(row, today, rules) for row in page], next_cursor=following)
 
 
 @router.get("/{duty_id}", summary="Eine Pflicht ansehen")
 async def get_duty(duty_id: RecordId, shared: Shared, who: Who) -> DutyOut:
     """Show a duty of the calling instance, or of the officer's agency."""
     async with _seeing(shared, who).reading() as connection:
-        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()))
+        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()), rules_of(shared))
 
 
 @router.post("/{duty_id}/done", summary="Eine eigene Pflicht als erledigt melden")
@@ -89,7 +93,7 @@ async def post_done(duty_id: RecordId, shared: Shared, who: Bound, done: DoneIn 
     """Say that a duty is done, or has fallen away; only whom it binds can. Again changes nothing."""
     async with shared.db.writing() as connection:
         await end_duty(connection, shared, who, duty_id, done or DoneIn())
-        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()))
+        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()), rules_of(shared))
 
 
 def _seeing(shared: Gateway, who: Caller) -> Database:
@@ -112,11 +116,21 @@ def _agency(who: Caller) -> str:
     return who.agency
 
 
-def shown(row: Any, today: date) -> DutyOut:  # noqa: ANN401 - a Row
-    """Write a duty as it stands on a day."""
+def rules_of(shared: Gateway) -> Mapping[str, DutyRow]:
+    """Return the duties of today's catalogue by their codes; of the shipped one, where today's cannot be read here."""
+    today, law = day_of(shared.clock()), shared.law
+    catalogue = law.known(law.fingerprint_on(today)) or law.shipped
+    return {rule.code: rule for rule in catalogue.as_of(today).duties}
+
+
+def shown(row: Any, today: date, rules: Mapping[str, DutyRow]) -> DutyOut:  # noqa: ANN401 - a Row
+    """Write a duty as it stands on a day; `rules`: what the catalogue says of it."""
+    rule = rules.get(row.duty)
     return DutyOut(
         id=row.id,
         duty=row.duty,
+        title=rule.name if rule else row.duty,
+        norms=list(rule.norms) if rule else [],
         bound=row.bound,
         transfer_id=row.transfer_id,
         decision_id=row.decision_id,

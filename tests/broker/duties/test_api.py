@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from broker.clock import day_of
+from broker.duties.api import rules_of
 from broker.ops import overdue
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, Office
 from tests.world import evidence, on_sqlite
@@ -49,6 +50,7 @@ async def test_a_duty_arises_when_the_content_goes(kreis: Kreis) -> None:
     assert (duty["duty"], duty["transfer_id"], duty["bound"]) == ("INFO_EMPFAENGER", transfer, SOZIALAMT)
     assert (duty["arose"], duty["due"], duty["state"]) == ("2026-03-21", "2026-04-21", "open")
     assert on == date(2026, 3, 21)
+    assert (duty["title"], duty["norms"][0]) == (rules_of(kreis.gateway)["INFO_EMPFAENGER"].name, "DSGVO Art. 14")
     assert await listed(jobcenter) == []
     decision = await kreis.scalar("SELECT occasion FROM decisions WHERE id = :d", d=duty["decision_id"])
     assert decision == "hand_over"
