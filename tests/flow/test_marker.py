@@ -14,6 +14,7 @@ import pytest
 from broker.health import Readiness, checks_of
 from broker.ops import operations
 from broker.telemetry import JsonLines, quiet_libraries
+from schemas.compose import PersonSpec
 from schemas.identifiers import DataCategory
 from tests.flow.world import (
     CORE,
@@ -23,6 +24,7 @@ from tests.flow.world import (
     STAMMDATEN,
     Kreis,
     Office,
+    attempt_body,
     consent_body,
     ersuchen_body,
     person,
@@ -64,6 +66,8 @@ async def travel(kreis: Kreis) -> list[httpx.Response]:
     answers = [
         consent,
         await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, who, aktenzeichen=CASE)),
+        await sozialamt.post("/v1/first-collections", attempt_body(who, aktenzeichen=CASE)),
+        await jobcenter.post("/v1/releases", released(who)),
         await jobcenter.submit(SOZIALAMT, CORE, **given),
         await jobcenter.submit(SOZIALAMT, CORE, **given, mode="REGELMAESSIG"),
         await jobcenter.submit(SOZIALAMT, contact, **given, **relied),
@@ -85,6 +89,12 @@ async def travel(kreis: Kreis) -> list[httpx.Response]:
     ]
     answers += await looked_up(kreis, jobcenter, sozialamt)
     return answers
+
+
+def released(who: PersonSpec) -> dict[str, object]:
+    """Return the body of a release whose professional has the marker's name, too."""
+    body = consent_body(SOZIALAMT, "RECHTSKREISWECHSEL", ["GESUNDHEIT"], who, aktenzeichen=CASE)
+    return body | {"entbunden": {"name": f"Dr. {NAME}", "natuerliche_person": True}}
 
 
 def broken(message: bytes) -> bytes:

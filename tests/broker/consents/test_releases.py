@@ -164,3 +164,29 @@ async def test_the_recipients_own_counts_where_it_is_named(kreis: Kreis) -> None
 
     assert (unnamed.status_code, release in unnamed.text) == (403, False)
     assert named.status_code == httpx.codes.ACCEPTED, named.text
+
+
+@pytest.mark.parametrize("said", ["anvertraut_von", "absender_beruf_203"])
+async def test_it_opens_the_other_two_secrets(kreis: Kreis, said: str) -> None:
+    """What was entrusted opens by a release of who entrusted it, what an employee learned by one that names her."""
+    asd = await kreis.office(ASD)
+    status = DataCategory.JUGENDHILFE_STATUS
+    own = {"par65_key": "Nr. 1", "anvertraut_von": "betroffene Person"}
+    told = own if said == "anvertraut_von" else {"absender_beruf_203": [status]}
+    marks = (OriginMark.ANVERTRAUT_65,) if said == "anvertraut_von" else ()
+    given = {
+        "blocks": (STAMMDATEN, BlockSpec(status, marks=marks)),
+        "purpose": "RECHTSKREISWECHSEL",
+        "declarations": told | {"par64_2_erfolg_gefaehrdet": "nein", "fachkraft": "ASD-17"},
+    }
+    without = await asd.submit(SOZIALAMT, **given)
+    body = release_body("RECHTSKREISWECHSEL", status) | {"kategorien": [status, STAMMDATEN]}
+    release = (await asd.post("/v1/releases", body)).json()["id"]
+    opened = await asd.submit(SOZIALAMT, **given)
+    await asd.post(f"/v1/releases/{release}/withdrawal")
+    after = await asd.submit(SOZIALAMT, **given)
+
+    code = "PAR65" if said == "anvertraut_von" else "PAR203"
+    assert (without.status_code, without.json()["code"]) == (403, code), without.text
+    assert opened.status_code == httpx.codes.ACCEPTED, opened.text
+    assert after.status_code == httpx.codes.FORBIDDEN

@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import ClauseElement, Connection, Delete, Update, event
 
 from broker.gateway import Gateway
+from tests.broker.attempts.test_api import ATTEMPT
 from tests.broker.consents.test_api import CONSENT
+from tests.broker.procedures.test_api import PROCEDURE
 from tests.broker.requests.test_api import ERSUCHEN
 from tests.broker.subjects.test_api import OPT_OUT
 from tests.broker.subjects.world import JOBCENTER, SOZIALAMT, As
@@ -25,6 +27,8 @@ async def test_only_numbers_change_and_only_sealed_content_is_deleted(gateway: G
     flows: list[tuple[str, str, dict[str, Any], str, dict[str, Any]]] = [
         (JOBCENTER, "consents", CONSENT, "withdrawal", {}),
         (JOBCENTER, "objections", OPT_OUT, "end", {"grund": "IRRTUM"}),
+        (SOZIALAMT, "first-collections", ATTEMPT, "outcome", {"ergebnis": "BEANTWORTET"}),
+        (JOBCENTER, "procedures", PROCEDURE, "end", {"grund": "IRRTUM"}),
         (SOZIALAMT, "ersuchen", ERSUCHEN, "close", {"grund": "ERLEDIGT"}),
     ]
     for instance, kind, body, end, reason in flows:
