@@ -19,7 +19,7 @@ from bench.processes import cpu_seconds
 from broker.audit.sequencer import Lease, seal_batch, take_lease
 from broker.auth.caller import Caller, Role
 from broker.config import Settings
-from broker.delivery import intake, worker
+from broker.delivery import bringing, intake
 from broker.directory.cache import directory_cache
 from broker.gateway import Gateway
 from broker.outbox.relay import Relay
@@ -105,12 +105,12 @@ class Carried:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway, self._transport, self._made = gateway, Nowhere(), messages()
-        self._relay, self._office = Relay(gateway, self._transport, "bench"), cast("AgencyAdapter", Office())
+        self._relay = Relay(gateway, self._transport, "bench")
+        self._office = bringing.Office(Instance.parse(RECIPIENT).agency, cast("AgencyAdapter", Office()))
         self._lease: Lease | None = None
 
     async def through(self, clock: Clock, count: int, turn: int) -> None:
         """Take transfers from their acceptance to their hand-over."""
-        agency = Instance.parse(RECIPIENT).agency
         await self._relay.renew()
         self._lease = await take_lease(self._gateway, "bench")
         assert self._lease is not None  # noqa: S101 - nobody else seals here
@@ -123,7 +123,7 @@ class Carried:
             with clock.under(SEAL):
                 await seal_batch(self._gateway, self._lease)
             with clock.under(DELIVER):
-                brought = await worker._push(self._gateway, agency, self._office)  # noqa: SLF001 - without looking for what is over
+                brought = await bringing.push(self._gateway, self._office)
             if (sent, brought) != (turn, turn):
                 raise RuntimeError(f"of {turn} transfers {sent} were published and {brought} handed over")
 

@@ -95,7 +95,10 @@ async def _run(gateway: Gateway, task: Task) -> int:
             if not await _due(connection, task, before, 1):
                 break
         async with gateway.db.writing() as connection:
-            done += await _one_batch(connection, gateway, task, before)
+            count = await _one_batch(connection, gateway, task, before)
+        if not count:  # somebody else is at what is left
+            break
+        done += count
         await gateway.halt.pause(PAUSE)
     return done
 

@@ -102,7 +102,8 @@ class Ground:
     ) -> tuple[Any, Any]:
         """Run one side into its statement, where it has looked and not yet locked; run the other whole; let it go on.
 
-        `place`: the first condition of that statement, before which another may stand.
+        Return what both gave back, as `meanwhile`. `place`: the first condition of that statement, before which another
+        may stand.
         """
         gate = f"(SELECT pg_advisory_xact_lock_shared({GATE}) IS NOT NULL) AND "
         self.rewrite(place, gate + place, within=within, once=True)
@@ -112,9 +113,9 @@ class Ground:
             await self.waits(one)
             if one.done():
                 raise AssertionError(f"the gate was passed: {one.exception() or one.result()}")
-            other = await second()
+            other = (await asyncio.gather(second(), return_exceptions=True))[0]
         async with asyncio.timeout(PATIENCE):
-            return await one, other
+            return (await asyncio.gather(one, return_exceptions=True))[0], other
 
 
 async def _either(task: asyncio.Future[Any], reached: Awaitable[Any]) -> None:

@@ -151,12 +151,12 @@ GUARDS = (
     Guard(
         "delivery-lock-of-hand-over",
         lambda ground: ground.rewrite("OF transfers, deliveries SKIP", "OF transfers SKIP"),
-        {"two-fetchers": Breach.TWICE, "two-fetchers-after-a-lease": Breach.TWICE},
+        {"two-fetchers": Breach.ANSWER, "two-fetchers-after-a-lease": Breach.TWICE},
     ),
     Guard(
         "transfer-lock-of-key-release",
         _without("FOR NO KEY UPDATE", within="SELECT transfers.state \n"),
-        {f"withdrawal-while-{Way.KEY}": Breach.AFTERWARDS, "key-while-fetching": Breach.TWICE},
+        {f"withdrawal-while-{Way.KEY}": Breach.AFTERWARDS, "key-while-fetching": Breach.ANSWER},
     ),
     Guard(
         "transfer-lock-of-recall",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 from sqlalchemy.exc import IntegrityError
 
 from broker.audit import tree
@@ -14,16 +15,15 @@ from broker.audit.log import append
 from broker.audit.sequencer import LeaseLost, Sealer
 from broker.cleanup import role as cleanup
 from broker.delivery import in_flight
-from broker.delivery.repository import Way
 from broker.outbox.relay import Relay
 from broker.privileges import DbRole
 from broker.transport.base import Record, TransportUnavailable, topic_of
 from broker.transport.embedded import EmbeddedOutlet
 from broker.transport.kafka import KafkaOutlet
 from tests.flow.forced import Ground
-from tests.flow.races import Breach, pulled, ready
+from tests.flow.races import Breach, pulled
 from tests.flow.test_stops import BLOCKS, NAMED
-from tests.flow.world import SOZIALAMT, consent_body, person
+from tests.flow.world import JOBCENTER, SOZIALAMT, consent_body, person
 from tests.world import evidence, rows
 
 CASE = "BG-4711"
@@ -208,14 +208,13 @@ async def sealer_that_was_replaced(ground: Ground) -> set[Breach]:
 async def two_clean_ups(ground: Ground) -> set[Breach]:
     """Let two clean-ups find the same rows; what the evidence says was deleted is what was there."""
     kreis = ground.kreis
-    await ready(ground, Way.PULL)
-    kreis.clock.move(days=kreis.gateway.settings.payload_days + 1)
-    await in_flight.expire_due(kreis.gateway)
+    refused = await (await kreis.office(JOBCENTER)).submit(SOZIALAMT, purpose="STRAFVERFAHREN_73")
+    assert refused.status_code == httpx.codes.FORBIDDEN, refused.text
     kreis.clock.move(days=kreis.gateway.settings.side_days + 1)
-    there = await kreis.scalar("SELECT count(*) FROM transfers")
+    there = await kreis.scalar("SELECT count(*) FROM decisions")
     halt = ground.halt_before(cleanup, "append")
     eraser = kreis.gateway.acting(DbRole.ERASER)
     await ground.meanwhile(halt, cleanup.clean_up(eraser), cleanup.clean_up(eraser))
     entries = [entry for entry, _ in await evidence(kreis.gateway, "cleanup.done")]
-    counted = sum(entry.data["count"] for entry in entries if entry.data["kind"] == "transfers")
+    counted = sum(entry.data["count"] for entry in entries if entry.data["kind"] == "decisions")
     return set() if counted == there else {Breach.COUNTED_TWICE}

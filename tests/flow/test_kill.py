@@ -7,13 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from schemas.compose import compose_quittung, compose_uebermittlung
+from schemas.compose import PersonSpec, compose_quittung, compose_uebermittlung
 from tests.flow.dying import MESSAGE, QUITTUNG, killed
 from tests.flow.world import CORE, FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis, open_kreis
 from tests.world import START, through_kafka
 
 pytestmark = through_kafka
 
+FAMILY_NAME = "Zwirbelhuber"
+"""A name that no text of ours holds."""
 MESSAGE_ID = "11111111-2222-4333-8444-555555555555"
 FOLDER_OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
 
@@ -64,6 +66,7 @@ def write_message(folder: Path, recipient: str) -> None:
         recipient=recipient,
         purpose="RECHTSKREISWECHSEL",
         blocks=CORE,
+        persons=[PersonSpec(family=FAMILY_NAME)],
         created_at=START,
     )
     (folder / MESSAGE).write_bytes(content)
@@ -111,7 +114,7 @@ async def ended(kreis: Kreis) -> None:
         assert count == 1, state
     for event in ("transfer.permitted", "transfer.key_deleted", "transfer.quittung"):
         assert await kreis.scalar("SELECT count(*) FROM audit_entries WHERE event = :event", event=event) == 1, event
-    assert b"Beispiel" not in kreis.database_bytes()
+    assert FAMILY_NAME.encode() not in kreis.database_bytes()
 
 
 @pytest.mark.parametrize(("step", "place", "when"), SUBMIT)

@@ -17,7 +17,7 @@ from broker.audit.leaves import SALT_BYTES, commitment, hashed_part, leaf_hash
 from broker.audit.log import append
 from broker.audit.models import AuditEntry, AuditSide
 from broker.gateway import Gateway
-from broker.transfers.models import CatalogueBytes
+from broker.law.models import CatalogueBytes
 from tests.world import START, MovableClock, evidence, fresh_gateway, scalar
 
 EVENT = AuditEvent(
