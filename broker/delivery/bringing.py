@@ -74,8 +74,9 @@ async def bring_all(gateway: Gateway, office: Office, taken: Sequence[Released])
                 await bring(gateway, office, released, leases)
     finally:
         if not_begun := taken[begun:]:
+            now = await gateway.surely()  # by a clock that is ahead it would wait until then
             async with gateway.db.writing() as connection:
-                await let_go(connection, [(one.transfer.id, one.attempt) for one in not_begun], gateway.clock())
+                await let_go(connection, [(one.transfer.id, one.attempt) for one in not_begun], now)
 
 
 async def bring(gateway: Gateway, office: Office, released: Released, leases: Leases) -> None:
@@ -123,7 +124,7 @@ async def _failed(gateway: Gateway, released: Released, error: DeliveryError) ->
     """Try again after a growing pause, or lay the transfer dead with the reason; unless a later attempt has begun."""
     transfer_id, attempt, settings = released.transfer.id, released.attempt, gateway.settings
     log.warning("hand-over failed", extra={"transfer": transfer_id, "reason": error.reason_code})
-    now = gateway.clock()
+    now = await gateway.surely()  # by a clock that is ahead the pause would last until then
     tries = attempt - released.transfer.attempts_before
     again = error.retryable and tries < settings.retry_attempts
     until = now + pause_after(tries, settings, gateway.chance) if again else now

@@ -290,6 +290,29 @@ async def test_what_was_begun_is_not_let_go_when_the_process_is_cut_off(kreis: K
     assert leased == transfers[:1]
 
 
+async def test_a_clock_that_jumps_ahead_puts_nothing_off(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails or is let go while the own clock is an hour ahead waits by the database's clock, no hour longer."""
+    monkeypatch.setattr(bringing, "FRESH_SECONDS", 0.0)
+    true = kreis.clock.now
+
+    async def database_says() -> datetime:
+        return true
+
+    for n in range(2):
+        await waiting(kreis, case_sender=f"BG-{n}")
+    gateway = replace(kreis.gateway, second_clock=database_says)
+    taken = await take(gateway, Taker("broker:delivery", "", Way.PUSH, "w"), Queue(agency=FOLDER_AGENCY), 8)
+    assert taken is not None
+    kreis.clock.move(hours=1)
+    await bring_all(gateway, Office(FOLDER_AGENCY, (await adapters_of(gateway))[FOLDER_AGENCY]), taken)
+    async with kreis.gateway.db.reading() as connection:
+        found = list(await connection.execute(select(DeliveryRow.last_error, DeliveryRow.leased_until)))
+    longest = true + timedelta(seconds=2 * gateway.settings.retry_first_seconds)
+
+    assert {row.last_error for row in found} == {"too-late", None}
+    assert all(row.leased_until <= longest for row in found)
+
+
 class Hanging:
     """An office's channel that does not answer."""
 
