@@ -195,7 +195,8 @@ class Database:
             with _named_alike():
                 yield connection
         finally:
-            await connection.close()
+            with _named_alike():  # giving back a connection that was cut can fail by itself
+                await connection.close()
 
     async def shred(self) -> None:
         """Take what was deleted out of SQLite's write-ahead file too, where old pages would stay readable.

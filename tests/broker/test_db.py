@@ -13,6 +13,7 @@ from alembic import command
 from sqlalchemy import Column, MetaData, Table, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
@@ -202,3 +203,22 @@ async def test_a_fault_does_not_quote_what_was_written(database: Database) -> No
             await connection.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "Mustermann"})
 
     assert "Mustermann" not in str(caught.value)
+
+
+async def test_a_connection_that_cannot_be_given_back_passes_as_a_fault_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the driver has lost its way on a cut connection, closing it fails too: told as what passes, not as ours."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    close = AsyncConnection.close
+
+    async def fails(connection: AsyncConnection) -> None:
+        await close(connection)
+        raise InternalError(None, None, Exception("another operation is in progress"))
+
+    monkeypatch.setattr(AsyncConnection, "close", fails)
+    with pytest.raises(OperationalError):
+        async with database.reading():
+            pass
+    monkeypatch.undo()
+    await database.close()
