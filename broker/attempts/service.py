@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,7 @@ from broker.auth.caller import Caller
 from broker.clock import day_of
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
+from broker.kennung import known, recorded_meanwhile
 from broker.subjects.checks import check_categories, check_purpose, not_after, refuse_wildcards
 from broker.subjects.events import SubjectEvent
 from broker.subjects.person import body_hash
@@ -36,8 +37,8 @@ async def record(connection: AsyncConnection, gateway: Gateway, caller: Caller, 
     """
     controller, now = caller.as_instance(), gateway.clock()
     digest = body_hash(gateway.keys, controller, body)
-    if (known := await _known(connection, controller, body.kennung, digest)) is not None:
-        return replace(known, outcome=None, dated=None)
+    if (first := await known(connection, repository.attempt_by_kennung, controller, body.kennung, digest)) is not None:
+        return replace(first, outcome=None, dated=None)
     _check(gateway, body)
     person = body.person.keys(gateway.keys, controller).stored if body.person else None
     case = gateway.keys.case_key(controller, body.aktenzeichen) if body.aktenzeichen else None
@@ -46,7 +47,10 @@ async def record(connection: AsyncConnection, gateway: Gateway, caller: Caller, 
     values |= {"purpose": body.zweck, "categories": sorted(set(body.kategorien)), "way": body.weg}
     values |= {"asked": body.gefragt_am, "deadline": body.frist}
     if not await repository.insert_attempt(connection, values):
-        return replace(await _lost_race(connection, controller, body.kennung, digest), outcome=None, dated=None)
+        meanwhile = await recorded_meanwhile(
+            connection, repository.attempt_by_kennung, controller, body.kennung, digest
+        )
+        return replace(meanwhile, outcome=None, dated=None)
     row = await own(connection, caller, values["id"])
     data = {"purpose": row.purpose, "categories": sorted(row.categories), "way": row.way}
     data |= {"asked": row.asked.isoformat(), "deadline": row.deadline.isoformat()}
@@ -87,21 +91,6 @@ async def own(connection: AsyncConnection, caller: Caller, attempt_id: str) -> A
     if row is None or row.recorded_by != caller.as_instance():
         raise ProblemError("not-found", "Unter dieser Kennung ist hier nichts aufgezeichnet.")
     return row
-
-
-async def _known(connection: AsyncConnection, controller: str, kennung: UUID | None, digest: str) -> AttemptRow | None:
-    row = await repository.attempt_by_kennung(connection, controller, str(kennung)) if kennung else None
-    if row is not None and row.body_hash != digest:
-        raise ProblemError("message-conflict", "Unter dieser kennung ist anderes aufgezeichnet.")
-    return row
-
-
-async def _lost_race(connection: AsyncConnection, controller: str, kennung: UUID | None, digest: str) -> AttemptRow:
-    """Answer with what another request recorded under the same `kennung` in the meantime."""
-    known = await _known(connection, controller, kennung, digest)
-    if known is None:
-        raise ProblemError("temporarily-unavailable", "Nichts wurde aufgezeichnet.", headers={"Retry-After": "1"})
-    return known
 
 
 def _check(gateway: Gateway, body: AttemptIn) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from broker.consents.shapes import ConsentIn
 from broker.crypto import keyed_hash
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
+from broker.kennung import known, recorded_meanwhile
 from broker.keys import Keys, owner_key
 from broker.subjects.checks import check_categories, check_instances, check_purpose, not_after, refuse_wildcards
 from broker.subjects.events import SubjectEvent, state_keys
@@ -40,8 +41,8 @@ async def record(
     """
     controller, now = caller.as_instance(), gateway.clock()
     digest = body_hash(gateway.keys, controller, body)
-    if (known := await _known(connection, controller, body.kennung, digest)) is not None:
-        return first_answer(known), None
+    if (first := await known(connection, repository.consent_by_kennung, controller, body.kennung, digest)) is not None:
+        return first_answer(first), None
     await _check(connection, gateway, body, day_of(now))
     keys = body.person.keys(gateway.keys, controller)
     case = gateway.keys.case_key(controller, body.aktenzeichen) if body.aktenzeichen else None
@@ -49,7 +50,10 @@ async def record(
     values |= {"recorded_at": now, "body_hash": digest} | _declared(gateway.keys, controller, body)
     await raise_numbers(connection, state_keys(controller, keys.stored, case))
     if not await repository.insert_consent(connection, values, keys.stored_near):
-        return first_answer(await _lost_race(connection, controller, body.kennung, digest)), None
+        meanwhile = await recorded_meanwhile(
+            connection, repository.consent_by_kennung, controller, body.kennung, digest
+        )
+        return first_answer(meanwhile), None
     (row,) = await repository.consents_by_ids(connection, [values["id"]])
     await log.append(connection, [_recorded(row, caller, body.nachweis.aufgenommen_von)], now)
     if row.refused is None:
@@ -106,21 +110,6 @@ def year_later(day: date) -> date:
     """Return the day 12 calendar months later (settled reading D 22); 29 February gives 28 February."""
     leap_day = (day.month, day.day) == (FEBRUARY, 29)
     return day.replace(year=day.year + 1, day=28 if leap_day else day.day)
-
-
-async def _known(connection: AsyncConnection, controller: str, kennung: UUID | None, digest: str) -> ConsentRow | None:
-    row = await repository.consent_by_kennung(connection, controller, str(kennung)) if kennung else None
-    if row is not None and row.body_hash != digest:
-        raise ProblemError("message-conflict", "Unter dieser kennung ist anderes aufgezeichnet.")
-    return row
-
-
-async def _lost_race(connection: AsyncConnection, controller: str, kennung: UUID | None, digest: str) -> ConsentRow:
-    """Answer with what another request recorded under the same `kennung` in the meantime."""
-    known = await _known(connection, controller, kennung, digest)
-    if known is None:
-        raise ProblemError("temporarily-unavailable", "Nichts wurde aufgezeichnet.", headers={"Retry-After": "1"})
-    return known
 
 
 async def _check(connection: AsyncConnection, gateway: Gateway, body: ConsentIn, today: date) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from broker.auth.caller import Caller
 from broker.clock import day_of
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
+from broker.kennung import known, recorded_meanwhile
 from broker.procedures import repository
 from broker.procedures.models import Step
 from broker.procedures.repository import ProcedureRow
@@ -37,8 +38,8 @@ async def register(connection: AsyncConnection, gateway: Gateway, caller: Caller
     """
     side, now = caller.as_instance(), gateway.clock()
     digest = body_hash(gateway.keys, side, body)
-    if (known := await _known(connection, side, body.kennung, digest)) is not None:
-        return replace(known, steps=())
+    if (first := await known(connection, repository.procedure_by_kennung, side, body.kennung, digest)) is not None:
+        return replace(first, steps=())
     await _check(connection, gateway, side, body)
     values: dict[str, Any] = {
         "id": str(uuid4()),
@@ -47,7 +48,8 @@ async def register(connection: AsyncConnection, gateway: Gateway, caller: Caller
         "body_hash": digest,
     } | _declared(body)
     if not await repository.insert_procedure(connection, values):
-        return replace(await _lost_race(connection, side, body.kennung, digest), steps=())
+        meanwhile = await recorded_meanwhile(connection, repository.procedure_by_kennung, side, body.kennung, digest)
+        return replace(meanwhile, steps=())
     row = await visible(connection, caller, values["id"])
     await log.append(connection, [_event("procedure.registered", caller, row, _said(row))], now)
     return row
@@ -112,21 +114,6 @@ async def _step(
         data = {"dated": dated.isoformat(), "code": code, "side": caller.as_instance()}
         await log.append(connection, [_event(EVENTS[step], caller, row, data)], now)
     return await visible(connection, caller, procedure_id)
-
-
-async def _known(connection: AsyncConnection, side: str, kennung: UUID | None, digest: str) -> ProcedureRow | None:
-    row = await repository.procedure_by_kennung(connection, side, str(kennung)) if kennung else None
-    if row is not None and row.body_hash != digest:
-        raise ProblemError("message-conflict", "Unter dieser kennung ist anderes aufgezeichnet.")
-    return row
-
-
-async def _lost_race(connection: AsyncConnection, side: str, kennung: UUID | None, digest: str) -> ProcedureRow:
-    """Answer with what another request recorded under the same `kennung` in the meantime."""
-    known = await _known(connection, side, kennung, digest)
-    if known is None:
-        raise ProblemError("temporarily-unavailable", "Nichts wurde aufgezeichnet.", headers={"Retry-After": "1"})
-    return known
 
 
 async def _check(connection: AsyncConnection, gateway: Gateway, side: str, body: ProcedureIn) -> None:

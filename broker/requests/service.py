@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +22,7 @@ from broker.clock import day_of
 from broker.crypto import new_key, seal, unseal, unwrap, wrap
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
+from broker.kennung import known, recorded_meanwhile
 from broker.keys import Keys
 from broker.requests import repository
 from broker.requests.repository import ErsuchenRow
@@ -46,15 +47,18 @@ async def record(connection: AsyncConnection, gateway: Gateway, caller: Caller, 
     """
     requester, now = caller.as_instance(), gateway.clock()
     digest = body_hash(gateway.keys, requester, body)
-    if (known := await _known(connection, requester, body.kennung, digest)) is not None:
-        return first_answer(known)
+    if (first := await known(connection, repository.ersuchen_by_kennung, requester, body.kennung, digest)) is not None:
+        return first_answer(first)
     await _check(connection, gateway, requester, body)
     person = body.person.keys(gateway.keys, requester).stored if body.person else None
     case = gateway.keys.case_key(requester, body.aktenzeichen) if body.aktenzeichen else None
     values: dict[str, Any] = {"id": str(uuid4()), "requester": requester, "pseudonym": person, "case_key": case}
     values |= {"recorded_at": now, "body_hash": digest} | _declared(body)
     if not await repository.insert_ersuchen(connection, values, _sealed(gateway.keys, values["id"], body)):
-        return first_answer(await _lost_race(connection, requester, body.kennung, digest))
+        meanwhile = await recorded_meanwhile(
+            connection, repository.ersuchen_by_kennung, requester, body.kennung, digest
+        )
+        return first_answer(meanwhile)
     (row,) = await repository.ersuchen_by_ids(connection, [values["id"]])
     data = {"purpose": row.purpose, "norm": row.norm, "categories": sorted(row.categories)}
     data |= {"collection": row.first_collection.status, "deadline": row.deadline.isoformat()}
@@ -107,21 +111,6 @@ async def shown(connection: AsyncConnection, keys: Keys, caller: Caller, row: Er
     opened = json.loads(unseal(content.sealed, unwrap(content.wrapped, wrapping_key), row.id))
     person = PersonOut(**opened["person"]) if opened["person"] else None
     return answer.model_copy(update={"person": person, "aktenzeichen": opened["aktenzeichen"]})
-
-
-async def _known(connection: AsyncConnection, requester: str, kennung: UUID | None, digest: str) -> ErsuchenRow | None:
-    row = await repository.ersuchen_by_kennung(connection, requester, str(kennung)) if kennung else None
-    if row is not None and row.body_hash != digest:
-        raise ProblemError("message-conflict", "Unter dieser kennung ist anderes aufgezeichnet.")
-    return row
-
-
-async def _lost_race(connection: AsyncConnection, requester: str, kennung: UUID | None, digest: str) -> ErsuchenRow:
-    """Answer with what another request recorded under the same `kennung` in the meantime."""
-    known = await _known(connection, requester, kennung, digest)
-    if known is None:
-        raise ProblemError("temporarily-unavailable", "Nichts wurde aufgezeichnet.", headers={"Retry-After": "1"})
-    return known
 
 
 async def _check(connection: AsyncConnection, gateway: Gateway, requester: str, body: ErsuchenIn) -> None:
