@@ -30,17 +30,25 @@ from broker.transfers import again, gather
 from broker.transport import kafka
 from tests.flow import races, races_of_roles
 from tests.flow.forced import Ground
-from tests.flow.races import Breach, Race
+from tests.flow.races import Breach, Race, Stop
 
 WAYS = tuple(Way)
+TAKING = (Way.PULL, Way.PUSH)
+"""The ways on which the broker looks for what is due; the third names one transfer."""
+STOPPING = {Stop.WITHDRAWAL: "withdrawing", Stop.OBJECTION: "objecting", Stop.RECALL: "recalling"}
+EVENTS = (Stop.WITHDRAWAL, Stop.OBJECTION)
+"""The stops that a person declares."""
 RACES: Mapping[str, Race] = {
     "objection-while-submitting": races.objection_while_submitting,
     "submission-while-objecting": races.submission_while_objecting,
     "withdrawal-while-submitting": races.withdrawal_while_submitting,
-    **{f"withdrawal-while-{way}": races.withdrawal_while_handing_over(way) for way in WAYS},
-    **{f"{way}-while-withdrawing": races.hand_over_while_withdrawing(way) for way in WAYS},
+    **{f"{by}-while-{way}": races.stop_while_handing_over(by, way) for by in STOPPING for way in WAYS},
+    **{
+        f"{way}-while-{doing}": races.hand_over_while_stopping(by, way)
+        for by, doing in STOPPING.items()
+        for way in WAYS
+    },
     **{f"{way}-after-the-consent": races.second_decision(way) for way in WAYS},
-    "recall-while-pull": races.recall_while_handing_over,
     "two-fetchers": races.two_fetchers,
     "two-fetchers-after-a-lease": races.two_fetchers_after_a_lease,
     "key-while-fetching": races.key_while_fetching,
@@ -138,15 +146,18 @@ GUARDS = (
         "transfer-lock-of-events",
         _without("FOR NO KEY UPDATE", within="transfer_lookup"),
         {
-            **{f"withdrawal-while-{way}": Breach.UNTOLD for way in WAYS},
-            **{f"{way}-while-withdrawing": Breach.UNTOLD for way in WAYS},
+            **{f"{by}-while-{way}": Breach.UNTOLD for by in EVENTS for way in WAYS},
+            **{f"{way}-while-{STOPPING[by]}": Breach.UNTOLD for by in EVENTS for way in WAYS},
         },
     ),
     Guard(
         "transfer-and-delivery-lock-of-hand-over",
         _without("FOR NO KEY UPDATE OF transfers, deliveries SKIP LOCKED"),
-        {f"withdrawal-while-{way}": Breach.AFTERWARDS for way in (Way.PULL, Way.PUSH)}
-        | {"fetching-while-key": Breach.ANSWER},
+        {
+            **{f"{by}-while-{way}": Breach.AFTERWARDS for by in STOPPING for way in TAKING},
+            **{f"{way}-while-{doing}": Breach.ANSWER for doing in STOPPING.values() for way in TAKING},
+            "fetching-while-key": Breach.ANSWER,
+        },
     ),
     Guard(
         "delivery-lock-of-hand-over",
@@ -156,12 +167,16 @@ GUARDS = (
     Guard(
         "transfer-lock-of-key-release",
         _without("FOR NO KEY UPDATE", within="SELECT transfers.state \n"),
-        {f"withdrawal-while-{Way.KEY}": Breach.AFTERWARDS, "key-while-fetching": Breach.ANSWER},
+        {
+            **{f"{by}-while-{Way.KEY}": Breach.AFTERWARDS for by in STOPPING},
+            **{f"{Way.KEY}-while-{doing}": Breach.ANSWER for doing in STOPPING.values()},
+            "key-while-fetching": Breach.ANSWER,
+        },
     ),
     Guard(
         "transfer-lock-of-recall",
         _without("FOR NO KEY UPDATE", within="SELECT transfers.sender, transfers.recipient, transfers.state"),
-        {"recall-while-pull": Breach.UNTOLD},
+        {f"{Stop.RECALL}-while-{way}": Breach.UNTOLD for way in WAYS},
     ),
     Guard("second-decision", _no_second_decision, {f"{way}-after-the-consent": Breach.UNASKED for way in WAYS}),
     Guard(

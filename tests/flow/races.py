@@ -51,14 +51,36 @@ class Breach(StrEnum):
 Race = Callable[[Ground], Awaitable[set[Breach]]]
 
 
+class Stop(StrEnum):
+    """What ends a transfer that is not handed over."""
+
+    WITHDRAWAL = "withdrawal"
+    OBJECTION = "objection"
+    RECALL = "recall"
+
+
+#: Stop → where it has looked at the transfer and decided what to do, and has not committed.
+DECIDED = {Stop.WITHDRAWAL: "decide_again", Stop.OBJECTION: "decide_again", Stop.RECALL: "advance"}
+
+
 @dataclass(frozen=True)
 class Ready:
-    """A transfer that waits to be handed over, and how to fetch it and to withdraw its consent."""
+    """A transfer that waits to be handed over, and how to fetch and to stop it."""
 
     transfer: str
+    consent: str
+    """On which it relies."""
     fetch: Callable[[], Awaitable[bool]]
     """Whether a content came."""
-    withdraw: Callable[[], Awaitable[httpx.Response]]
+
+    def stop(self, ground: Ground, by: Stop) -> Awaitable[httpx.Response]:
+        """Withdraw its consent, object to all about its person, or recall it."""
+        path = {
+            Stop.WITHDRAWAL: f"/v1/consents/{self.consent}/withdrawal",
+            Stop.OBJECTION: "/v1/objections",
+            Stop.RECALL: f"/v1/transfers/{self.transfer}/recall",
+        }
+        return ground.jobcenter.post(path[by], objection(person(), "OPT_OUT") if by is Stop.OBJECTION else None)
 
 
 async def ready(ground: Ground, way: Way, **consent: Any) -> Ready:
@@ -74,11 +96,7 @@ async def ready(ground: Ground, way: Way, **consent: Any) -> Ready:
     if way is Way.KEY:
         await add_encryption_key(kreis.gateway, ground.sozialamt.client.client_id)
     fetch = {Way.PULL: pulled, Way.KEY: got_key, Way.PUSH: pushed}[way]
-    return Ready(
-        transfer,
-        lambda: fetch(ground, transfer),
-        lambda: jobcenter.post(f"/v1/consents/{named}/withdrawal"),
-    )
+    return Ready(transfer, named, lambda: fetch(ground, transfer))
 
 
 async def pulled(ground: Ground, transfer: str) -> bool:
@@ -135,46 +153,45 @@ async def submission_while_objecting(ground: Ground) -> set[Breach]:
 async def withdrawal_while_submitting(ground: Ground) -> set[Breach]:
     """Withdraw the consent that a submission relies on between its look at the records and its commit."""
     first = await ready(ground, Way.PULL)
-    consent = await ground.kreis.scalar("SELECT id FROM consents")
-    parts: dict[str, Any] = {"purpose": "CASE_MANAGEMENT", "persons": [person()], "consents": [consent]}
+    parts: dict[str, Any] = {"purpose": "CASE_MANAGEMENT", "persons": [person()], "consents": [first.consent]}
     halt = ground.halt_after(service, "load_records")
     submission = ground.jobcenter.submit(SOZIALAMT, BLOCKS, **parts)
-    sent, withdrawn = await ground.meanwhile(halt, submission, first.withdraw())
+    sent, withdrawn = await ground.meanwhile(halt, submission, first.stop(ground, Stop.WITHDRAWAL))
     assert (sent.status_code, withdrawn.status_code) == (ACCEPTED, OK)
     state = await ground.jobcenter.state(sent.json()["transfer_id"])
     return set() if state == "withdrawn" else {Breach.STANDS}
 
 
-def withdrawal_while_handing_over(way: Way) -> Race:
-    """Return the race of a withdrawal that comes between deciding again and the commit that hands over."""
+def stop_while_handing_over(by: Stop, way: Way) -> Race:
+    """Return the race of a stop that comes between deciding again and the commit that hands over."""
 
     async def race(ground: Ground) -> set[Breach]:
         one = await ready(ground, way)
         halt = ground.halt_after(handover, "decide_again")
-        came, withdrawn = await ground.meanwhile(halt, one.fetch(), one.withdraw())
-        return await _outcome(ground, one, came, withdrawn)
+        came, stopped = await ground.meanwhile(halt, one.fetch(), one.stop(ground, by))
+        return await _outcome(ground, one, came, stopped)
 
     return race
 
 
-def hand_over_while_withdrawing(way: Way) -> Race:
-    """Return the race of a hand-over that comes while a withdrawal has decided and not committed."""
+def hand_over_while_stopping(by: Stop, way: Way) -> Race:
+    """Return the race of a hand-over that comes while a stop has decided and not committed."""
 
     async def race(ground: Ground) -> set[Breach]:
         one = await ready(ground, way)
-        halt = ground.halt_after(in_flight, "decide_again")
-        withdrawn, came = await ground.meanwhile(halt, one.withdraw(), one.fetch())
-        return await _outcome(ground, one, came, withdrawn)
+        halt = ground.halt_after(in_flight, DECIDED[by])
+        stopped, came = await ground.meanwhile(halt, one.stop(ground, by), one.fetch())
+        return await _outcome(ground, one, came, stopped)
 
     return race
 
 
-async def _outcome(ground: Ground, one: Ready, came: Any, withdrawn: Any) -> set[Breach]:
+async def _outcome(ground: Ground, one: Ready, came: Any, stopped: Any) -> set[Breach]:
     """Say what is wrong: two outcomes are right, ended and not handed over, or handed over and told."""
-    if isinstance(came, BaseException) or getattr(withdrawn, "status_code", None) != OK:
+    if isinstance(came, BaseException) or getattr(stopped, "status_code", None) not in {OK, CREATED}:
         return {Breach.ANSWER}
     state, notice = await ground.jobcenter.state(one.transfer), await told(ground, one.transfer)
-    if came and state == "withdrawn":
+    if came and state in {"withdrawn", "recalled"}:
         return {Breach.AFTERWARDS}
     return {Breach.UNTOLD} if came and not notice else set()
 
@@ -188,17 +205,6 @@ def second_decision(way: Way) -> Race:
         return {Breach.UNASKED} if await one.fetch() else set()
 
     return race
-
-
-async def recall_while_handing_over(ground: Ground) -> set[Breach]:
-    """Recall between deciding again and the commit that hands over: the recipient is told of it."""
-    one = await ready(ground, Way.PULL)
-    halt = ground.halt_after(handover, "decide_again")
-    recall = ground.jobcenter.post(f"/v1/transfers/{one.transfer}/recall")
-    came, recalled = await ground.meanwhile(halt, one.fetch(), recall)
-    if isinstance(came, BaseException) or recalled.status_code != OK:
-        return {Breach.ANSWER}
-    return {Breach.UNTOLD} if came and not await told(ground, one.transfer) else set()
 
 
 async def two_fetchers(ground: Ground) -> set[Breach]:
