@@ -9,6 +9,7 @@ Observing costs about a microsecond: the children of all labels are made once, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from time import perf_counter
 from types import TracebackType
 from typing import Final
@@ -113,6 +114,12 @@ _CLEANED: Final = Counter(
     ("kind",),
     registry=REGISTRY,
 )
+_CLEANED_UP: Final = Gauge(
+    "amtsbruecke_cleanup_done_timestamp_seconds",
+    "When a clean-up of this process last came to its end (Unix time); 0: none has.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 _LAG: Final = Gauge(
     "amtsbruecke_consumer_lag",
     "Records on an agency's topics in Kafka that this process has not read yet; add up the processes.",
@@ -200,6 +207,11 @@ def delivery_retry() -> None:
 def cleaned(kind: str, count: int) -> None:
     """Count what the clean-up ended or deleted; `kind` is one of `CLEANED`."""
     _CLEAN[kind].inc(count)
+
+
+def cleaned_up(at: datetime) -> None:
+    """Note when a whole run of the clean-up came to its end."""
+    _CLEANED_UP.set(at.timestamp())
 
 
 def consumer_lag(agency: str, records: int) -> None:

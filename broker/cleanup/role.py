@@ -129,6 +129,7 @@ async def run(gateway: Gateway) -> None:
         gateway.pulse.beat(LOOP)
         try:
             await clean_up(gateway)
+            metrics.cleaned_up(gateway.clock())
             await _rest(gateway, gateway.settings.cleanup_seconds)
         except SQLAlchemyError as exc:
             log.warning("clean-up waits", extra={"error": type(exc).__name__})

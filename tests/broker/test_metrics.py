@@ -92,6 +92,15 @@ async def test_strangers_words_become_other(kreis: Kreis) -> None:
     assert metrics.allowed("type") == {*PROBLEMS, metrics.OTHER}
 
 
+async def test_rules_and_dashboard_name_routes_that_exist(kreis: Kreis) -> None:
+    """A rule on a route that nothing serves never fires."""
+    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "deploy").rglob("*.*ml"))
+    named = set(re.findall(r'route="([^"]+)"', text))
+
+    assert named
+    assert named <= templates(kreis.app)
+
+
 def test_buckets_grow() -> None:
     """Buckets of a histogram are in order."""
     assert all(low < high for buckets in (metrics.FAST, metrics.SIZES) for low, high in pairwise(buckets))

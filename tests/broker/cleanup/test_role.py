@@ -21,6 +21,7 @@ from broker.privileges import DbRole
 from broker.transfers.models import DecisionRow
 from broker.transport.models import EmbeddedRecord
 from schemas.xml import validate_quittung
+from tests.broker.test_metrics import sample
 from tests.flow.test_stops import objection
 from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, consent_body, person
 from tests.world import evidence, on_postgresql, rows
@@ -244,7 +245,10 @@ async def test_no_key_that_is_left_opens_any_copy(kreis: Kreis, end: str) -> Non
 
 
 async def test_rest_is_no_silence_and_ends_at_once(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two runs, an hour apart, the loop shows that it is there; told to halt, it ends by itself at once."""
+    """Between two runs, an hour apart, the loop shows that it is there; told to halt, it ends by itself at once.
+
+    That a run came to its end is a figure, so that a clean-up that never does is noticed.
+    """
     monkeypatch.setattr(role, "BEAT_SECONDS", 0.05)
     task = asyncio.create_task(role.run(kreis.gateway))
     await asyncio.sleep(1.5)
@@ -253,3 +257,4 @@ async def test_rest_is_no_silence_and_ends_at_once(kreis: Kreis, monkeypatch: py
     await asyncio.wait_for(task, 2)
 
     assert age < 1
+    assert sample("cleanup_done_timestamp_seconds") == kreis.clock().timestamp()
