@@ -31,7 +31,7 @@ from consent.gates.regime import controller, one_controller, regime
 from consent.gates.success import success_of_help
 from consent.texts import render
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 
 NO_SWITCHES: frozenset[str] = frozenset()
 

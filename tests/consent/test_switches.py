@@ -13,7 +13,7 @@ from consent.decision import Decision, Permit, RefusalKind
 from consent.engine import UnknownSwitch
 from consent.facts import FirstCollection, PersonFacts, TransferFacts
 from schemas.declarations import Declarations, Received
-from schemas.identifiers import Mode, OriginMark, Purpose, UnitCode
+from schemas.identifiers import DataCategory, Mode, OriginMark, Purpose, UnitCode
 from tests.consent.samples import (
     NEIN,
     RELEASE,
@@ -112,6 +112,28 @@ FROM_ASYLUM = facts(
     declarations=Declarations(received=Received(UnitCode.JOBCENTER, Purpose("ASYLBLG_DURCHFUEHRUNG"))),
 )
 
+OPINION = frozenset({OriginMark.GUTACHTEN})
+PROVING = facts(
+    items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), replace(items("GESUNDHEIT")[0], marks=OPINION)),
+    recipient=party("SOZIALAMT_ASYLBLG"),
+    purpose=Purpose("ERSTATTUNG"),
+    declarations=Declarations(nachweis_fuer_anspruch=True),
+    mode=Mode.UNAUFGEFORDERT,
+)
+IN_DANGER = replace(
+    DANGER,
+    items=(*DANGER.items, replace(items("SUCHT_PSYCHE")[0], marks=OPINION)),
+    sender=party("SOZIALAMT_ASYLBLG"),
+    recipient=party("JUGENDAMT_ASD"),
+    mode=Mode.UNAUFGEFORDERT,
+    declarations=Declarations(
+        gewichtige_anhaltspunkte=True, dringend=True, gefahrrelevant=frozenset({DataCategory.SUCHT_PSYCHE})
+    ),
+)
+BY_BEISTAND = facts(
+    items=(*items("STAMMDATEN"), replace(items("LEISTUNGSBEZUG")[0], marks=frozenset({OriginMark.BEISTAND})))
+)
+
 
 @pytest.mark.parametrize(
     ("switch", "given"),
@@ -125,6 +147,9 @@ FROM_ASYLUM = facts(
             facts(first_collection=FirstCollection("UNVERHAELTNISMAESSIG", reason_code="VERWALTUNGSAUFWAND")),
         ),
         ("REGELMAESSIG_OHNE_VERFAHREN", facts(mode=Mode.REGELMAESSIG)),
+        ("GUTACHTEN_SCHLUESSEL_OHNE_PAR69", PROVING),
+        ("GUTACHTEN_SCHLUESSEL_OHNE_PAR69", IN_DANGER),
+        ("BEISTAND_MARKE_OHNE_SPERRE", BY_BEISTAND),
     ],
 )
 def test_a_disputed_point_is_rows_with_a_switch(ask: Ask, switch: str, given: TransferFacts) -> None:

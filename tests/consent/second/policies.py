@@ -35,7 +35,16 @@ from tests.consent.second.tables import (
 )
 
 EXTERNAL = no(INTERNAL)
-RECEIVED = 'context.marks.contains("EMPFANGEN")'
+RECEIVED = one_of(
+    [
+        'context.marks.contains("EMPFANGEN")',
+        all_of(
+            'context.marks.contains("BEISTAND")',
+            'principal.regime != "BEISTAND_68"',
+            'context.switches.contains("BEISTAND_MARKE_OHNE_SPERRE") == false',
+        ),
+    ]
+)
 Policy = tuple[str, str, str]
 """Effect, name, condition."""
 

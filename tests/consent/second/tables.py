@@ -143,9 +143,10 @@ class Tables:
 
     @cached_property
     def row_switches(self) -> list[str]:
-        """Every switch that a row names."""
+        """Every switch that a row names, and those of the locks."""
         rows = [row for table in self.rows.values() for row in table]
-        return sorted({s for row in rows for s in (row.get("with_switch"), *row.get("without_switches", ())) if s})
+        named = {s for row in rows for s in (row.get("with_switch"), *row.get("without_switches", ())) if s}
+        return sorted({*named, "BEISTAND_MARKE_OHNE_SPERRE"})
 
     def of(self, table: str, purpose: str) -> list[Row]:
         """Return the rows of a purpose in a table."""
@@ -243,7 +244,8 @@ class Tables:
     def travelling(self, mark: str) -> str:
         """Whether a received item came under a mark."""
         default = self.by_default(mark, received=True)
-        return f"if context has origin_mark then context.origin_mark == {quoted(mark)} else ({default})"
+        came = f"if context has origin_mark then context.origin_mark == {quoted(mark)} else ({default})"
+        return one_of(['context.marks.contains("BEISTAND")', came]) if mark == "BEISTAND" else came
 
     def by_default(self, mark: str, *, received: bool) -> str:
         """Whether a row gives the mark to items of this category from this unit."""
