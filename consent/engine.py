@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 
 from consent.catalogue import Catalogue
@@ -29,7 +30,7 @@ from consent.gates.received import received
 from consent.gates.recipient import recipient, task
 from consent.gates.regime import controller, one_controller, regime
 from consent.gates.success import success_of_help
-from consent.texts import render
+from consent.texts import REMEMBERED, render
 
 ENGINE_VERSION = "3"
 
@@ -142,17 +143,21 @@ def _take(step: Step, case: Case, trail: Trail) -> Finding | None:
     if step.gate == "G5":
         trail.grounds = verdict.norms
     if verdict.falls:
-        trail.findings += [_removal(step.gate, case, alike) for alike in _grouped(verdict.falls)]
-        fallen = {fall.item.id for fall in verdict.falls}
-        trail.fallen += [(step.gate, fall) for fall in verdict.falls]
-        case.kept = tuple(item for item in case.kept if item.id not in fallen)
+        _take_out(step.gate, case, verdict.falls, trail)
     if verdict.stop is not None:
         return _note(trail, _stop(step.gate, case, verdict.stop))
-    if step.remainder and trail.fallen and not useful(case):
-        return _note(trail, _remainder(case, trail))
     if not verdict.falls:
         trail.findings.append(_pass(step.gate, case, verdict))
+    elif step.remainder and not useful(case):
+        return _note(trail, _remainder(case, trail))
     return None
+
+
+def _take_out(gate: str, case: Case, falls: tuple[Fall, ...], trail: Trail) -> None:
+    trail.findings += [_removal(gate, case, alike) for alike in _grouped(falls)]
+    trail.fallen += [(gate, fall) for fall in falls]
+    fallen = {fall.item.id for fall in falls}
+    case.kept = tuple(item for item in case.kept if item.id not in fallen)
 
 
 def _note(trail: Trail, finding: Finding) -> Finding:
@@ -225,9 +230,15 @@ def _remainder(case: Case, trail: Trail) -> Finding:
 
 def _pass(gate: str, case: Case, verdict: Verdict) -> Finding:
     row = case.day.gates[gate]
-    text = render(row.text if verdict.asked else row.idle, case, case.kept)
-    norms = (verdict.norms or row.norms) if verdict.asked else ()
-    return Finding(gate=gate, outcome=Outcome.PASS, text=text, norms=norms, rests_on=verdict.rests_on)
+    if not verdict.asked:
+        return _passed(gate, render(row.idle, case, case.kept), ())
+    return _passed(gate, render(row.text, case, case.kept), verdict.norms or row.norms, verdict.rests_on)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _passed(gate: str, text: str, norms: tuple[str, ...], rests_on: str | None = None) -> Finding:
+    """Return what a passed gate found; most transfers pass most gates with the same words."""
+    return Finding(gate=gate, outcome=Outcome.PASS, text=text, norms=norms, rests_on=rests_on)
 
 
 def _refusal(
@@ -251,10 +262,8 @@ def _refusal(
 def _permit(case: Case, trail: Trail, basis: Basis) -> Permit:
     """G10: what passes, on which ground, with which duties."""
     owed = duties(case)
-    row = case.day.gates["G10"]
-    text = f"{render(row.text, case)} {', '.join(duty.name for duty in owed)}."
-    norms = tuple(dict.fromkeys(norm for duty in owed for norm in duty.norms))
-    trail.findings.append(Finding(gate="G10", outcome=Outcome.PASS, text=text, norms=norms))
+    text, named = render(case.day.gates["G10"].text, case), tuple([(duty.name, duty.norms) for duty in owed])
+    trail.findings.append(_obliged(text, named))
     return Permit(
         transfer_id=case.facts.transfer_id,
         payload_digest=case.facts.payload_digest,
@@ -266,6 +275,13 @@ def _permit(case: Case, trail: Trail, basis: Basis) -> Permit:
         findings=tuple(trail.findings),
         basis=basis,
     )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _obliged(text: str, owed: tuple[tuple[str, tuple[str, ...]], ...]) -> Finding:
+    """Return what G10 found: the duties, each with its norms."""
+    norms = tuple(dict.fromkeys(norm for _, norms in owed for norm in norms))
+    return _passed("G10", f"{text} {', '.join(name for name, _ in owed)}.", norms)
 
 
 def _no_rows(facts: TransferFacts, basis: Basis) -> Refusal:

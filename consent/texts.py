@@ -20,6 +20,8 @@ def render(template: str, case: Case, items: Iterable[Item] = (), missing: Itera
 
     ``{kategorien}`` of the items, ``{fehlt}`` of what is missing, ``{absender}``, ``{empfaenger}`` and ``{zweck}``.
     """
+    if "{" not in template:
+        return template
     names = categories(case, items) if CATEGORIES in template else ""
     lacking = ", ".join(case.day.declarations[lack.field].name for lack in missing) if LACKING in template else ""
     return _filled(template, names, lacking, case.sender.name, case.recipient.name, case.purpose.name)

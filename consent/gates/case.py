@@ -58,6 +58,7 @@ class Verdict:
 
 
 NOT_ASKED = Verdict(asked=False)
+PASSED = Verdict()
 
 
 @dataclass(slots=True)

@@ -15,42 +15,45 @@ def duties(case: Case) -> tuple[DutyRow, ...]:
 
     Norm: DSGVO Art. 5 Abs. 2, Art. 14; SGB X §§ 67c, 78, 82a, 84; SGB VIII §§ 65, 68. Reading E.
     """
-    return tuple(row for row in case.day.duties if OCCASIONS[row.when](case))
+    found = _marks_found(case)
+    return tuple([row for row in case.day.duties if OCCASIONS[row.when](case, found)])
 
 
-def _any_mark(case: Case, mark: OriginMark) -> bool:
-    return any(mark in all_marks(case, item) for item in case.kept)
+def _marks_found(case: Case) -> set[OriginMark]:
+    """Return the marks of everything that passes; contested is STRITTIG."""
+    found: set[OriginMark] = set()
+    for item in case.kept:
+        found |= item.marks | all_marks(case, item)
+        if item.contested:
+            found.add(OriginMark.STRITTIG)
+    return found
 
 
-def _contested(case: Case) -> bool:
-    return any(item.contested or OriginMark.STRITTIG in item.marks for item in case.kept)
-
-
-def _to_a_fachkraft_outside(case: Case) -> bool:
+def _to_a_fachkraft_outside(case: Case, found: set[OriginMark]) -> bool:
     """Tell whether entrusted data go to a Fachkraft of another controller (SGB VIII § 64 Abs. 2a)."""
     drawn_in = case.facts.declarations.par65_key == "Nr. 4" and not case.internal
-    return drawn_in and case.sender.controller == "SGB8" and _any_mark(case, OriginMark.ANVERTRAUT_65)
+    return drawn_in and case.sender.controller == "SGB8" and OriginMark.ANVERTRAUT_65 in found
 
 
 def _under_35(case: Case) -> bool:
     return case.recipient.par35 and not case.internal
 
 
-OCCASIONS: Mapping[Occasion, Callable[[Case], bool]] = MappingProxyType(
+OCCASIONS: Mapping[Occasion, Callable[[Case, set[OriginMark]], bool]] = MappingProxyType(
     {
-        Occasion.IMMER: lambda _: True,
-        Occasion.EMPFAENGER_PAR35: _under_35,
-        Occasion.EMPFAENGER_NICHT_PAR35: lambda case: not case.recipient.par35,
-        Occasion.EMPFAENGER_PRIVAT: lambda case: case.recipient.private,
-        Occasion.INFORMATION: lambda case: case.requested or _under_35(case),
-        Occasion.ANVERTRAUT: lambda case: _any_mark(case, OriginMark.ANVERTRAUT_65),
-        Occasion.BEISTAND: lambda case: (
-            case.sender.regime is Regime.BEISTAND_68 or _any_mark(case, OriginMark.BEISTAND)
+        Occasion.IMMER: lambda _, __: True,
+        Occasion.EMPFAENGER_PAR35: lambda case, _: _under_35(case),
+        Occasion.EMPFAENGER_NICHT_PAR35: lambda case, _: not case.recipient.par35,
+        Occasion.EMPFAENGER_PRIVAT: lambda case, _: case.recipient.private,
+        Occasion.INFORMATION: lambda case, _: case.requested or _under_35(case),
+        Occasion.ANVERTRAUT: lambda _, found: OriginMark.ANVERTRAUT_65 in found,
+        Occasion.BEISTAND: lambda case, found: (
+            case.sender.regime is Regime.BEISTAND_68 or OriginMark.BEISTAND in found
         ),
-        Occasion.STRITTIG: _contested,
-        Occasion.ABGLEICH: lambda case: case.facts.purpose in case.day.deletions,
-        Occasion.DRINGEND: lambda case: case.purpose.schutzauftrag and case.facts.declarations.dringend is True,
+        Occasion.STRITTIG: lambda _, found: OriginMark.STRITTIG in found,
+        Occasion.ABGLEICH: lambda case, _: case.facts.purpose in case.day.deletions,
+        Occasion.DRINGEND: lambda case, _: case.purpose.schutzauftrag and case.facts.declarations.dringend is True,
         Occasion.FACHKRAFT_AUSSERHALB: _to_a_fachkraft_outside,
     }
 )
-"""When each duty arises."""
+"""When each duty arises, by the case and the marks of what passes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consent.decision import RefusalKind
 from consent.facts import Objection, ObjectionScope
-from consent.gates.case import Case, Stop, Verdict
+from consent.gates.case import PASSED, Case, Stop, Verdict
 from schemas.identifiers import DataCategory
 
 _AGAINST_ALL = frozenset({ObjectionScope.ART21, ObjectionScope.ALLE, ObjectionScope.OPT_OUT})
@@ -29,7 +29,7 @@ def interests(case: Case) -> Verdict:
     if against:
         recorded = min((objection.recorded_by for objection in against if objection.recorded_by), default=None)
         return Verdict(stop=Stop("WIDERSPRUCH", kind=RefusalKind.HUMAN, rests_on=recorded))
-    return Verdict()
+    return PASSED
 
 
 def _address_in_message(case: Case) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consent.gates.case import Case, Stop, Verdict
+from consent.gates.case import PASSED, Case, Stop, Verdict
 
 NO_TASK = "KEINE_AUFGABE"
 
@@ -16,7 +16,7 @@ def recipient(case: Case) -> Verdict:
     if case.purpose.ohne_aufgabe:
         return Verdict(stop=Stop(NO_TASK))
     if case.recipient.social or (case.facts.purpose, case.recipient.code.value) in case.day.named_recipients:
-        return Verdict()
+        return PASSED
     return Verdict(stop=Stop(NO_TASK))
 
 
@@ -25,4 +25,4 @@ def task(case: Case) -> Verdict:
 
     Norm: SGB X § 67b Abs. 1, SGB I § 35 Abs. 1. Reading C 5.
     """
-    return Verdict(stop=Stop(NO_TASK)) if case.purpose.ohne_aufgabe else Verdict()
+    return Verdict(stop=Stop(NO_TASK)) if case.purpose.ohne_aufgabe else PASSED

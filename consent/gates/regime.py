@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consent.facts import TransferFacts
-from consent.gates.case import SENDER, Case, Stop, Verdict, missing
+from consent.gates.case import PASSED, SENDER, Case, Stop, Verdict, missing
 from consent.rows import UnitRow
 
 
@@ -25,7 +25,7 @@ def controller(case: Case) -> Verdict:
     contrary = facts.declarations.anderer_traeger is True or case.sender.controller != case.recipient.controller
     if facts.same_controller is True and contrary:
         return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing("same_controller", SENDER)))
-    return Verdict()
+    return PASSED
 
 
 def one_controller(facts: TransferFacts, sender: UnitRow, recipient: UnitRow) -> bool:

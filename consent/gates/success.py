@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consent.consents import Consent
 from consent.decision import RefusalKind
-from consent.gates.case import NOT_ASKED, SENDER, Case, Stop, Verdict, missing
+from consent.gates.case import NOT_ASKED, PASSED, SENDER, Case, Stop, Verdict, missing
 
 
 def success_of_help(case: Case) -> Verdict:
@@ -21,7 +21,7 @@ def success_of_help(case: Case) -> Verdict:
         lacks = "fachkraft" if answer else "par64_2_erfolg_gefaehrdet"
         return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing(lacks, SENDER)))
     if answer == "nein":
-        return Verdict()
+        return PASSED
     consents = _consents_of_all(case)
     if consents is None:
         return Verdict(stop=Stop("PAR64_2"))
