@@ -47,9 +47,7 @@ OCCASIONS: Mapping[Occasion, Callable[[Case, set[OriginMark]], bool]] = MappingP
         Occasion.EMPFAENGER_PRIVAT: lambda case, _: case.recipient.private,
         Occasion.INFORMATION: lambda case, _: case.requested or _under_35(case),
         Occasion.ANVERTRAUT: lambda _, found: OriginMark.ANVERTRAUT_65 in found,
-        Occasion.BEISTAND: lambda case, found: (
-            case.sender.regime is Regime.BEISTAND_68 or OriginMark.BEISTAND in found
-        ),
+        Occasion.BEISTAND: lambda case, found: case.sender.regime is Regime.BEISTAND_68 or OriginMark.BEISTAND in found,
         Occasion.STRITTIG: lambda _, found: OriginMark.STRITTIG in found,
         Occasion.ABGLEICH: lambda case, _: case.facts.purpose in case.day.deletions,
         Occasion.DRINGEND: lambda case, _: case.purpose.schutzauftrag and case.facts.declarations.dringend is True,
