@@ -23,8 +23,8 @@ def medical(case: Case) -> Verdict:
 
     Norm: SGB X § 76. Reading C 8: an expert opinion opens with notice in time and no objection, under § 69 alone, or
     with a written release granted after the objection; anything else with a release that names a natural person. Both
-    open in urgent danger to a child that they bear on, and where they prove a claim for reimbursement; an opinion, too, under
-    § 69 alone.
+    open in urgent danger to a child that they bear on, and where they prove a claim for reimbursement; an opinion
+    again under § 69 alone.
     """
     return _locked(case, LOCKS_76)
 
