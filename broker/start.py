@@ -78,12 +78,17 @@ async def open_database(
     database = _opened(settings, role, statement_seconds)
     try:
         if database.is_sqlite:
-            await asyncio.to_thread(upgrade, settings.database)
+            await _bring_up(database, settings.database)
         else:
             await require_version(database)
         yield database
     finally:
         await database.close()
+
+
+async def _bring_up(database: Database, url: str) -> None:
+    if await database.version() != await asyncio.to_thread(newest):
+        await asyncio.to_thread(upgrade, url)
 
 
 def _opened(settings: Settings, role: DbRole | None, statement_seconds: float | None) -> Database:

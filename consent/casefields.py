@@ -13,6 +13,8 @@ import yaml
 
 E = TypeVar("E", bound=StrEnum)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+DEEPEST = 50
+"""Levels of nesting in a case file; a case needs six."""
 
 
 class UnreadableCase(Exception):
@@ -23,7 +25,7 @@ class UnreadableCase(Exception):
         super().__init__(f"{file}: {case}: {field}: {text}")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML as the format means it: dates stay text, only true and false are booleans, no key twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  the library's own shape of this attribute
@@ -45,7 +47,12 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"
 
 
 def load_yaml(content: bytes) -> Any:  # noqa: ANN401  what YAML gives
-    """Read a document; dates stay text. Raises `yaml.YAMLError`."""
+    """Read a document; dates stay text. Raises `yaml.YAMLError`, also for more than `DEEPEST` levels in one another."""
+    depth = 0
+    for event in yaml.parse(content, yaml.CSafeLoader):  # before libyaml makes a tree, which takes stack for each level
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(f"mehr als {DEEPEST} Ebenen ineinander")
     return yaml.load(content, Loader=_Loader)  # noqa: S506  a SafeLoader, made stricter
 
 

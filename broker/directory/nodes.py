@@ -122,7 +122,7 @@ def read_nodes(path: Path) -> Item:
     try:
         text = raw.decode("utf-8")
         _check_events(path.name, text)
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = yaml.compose(text, yaml.CSafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise DirectoryFileError(path.name, line, "", f"kein gültiges YAML ({exc.problem})") from exc
@@ -136,7 +136,7 @@ def read_nodes(path: Path) -> Item:
 def _check_events(file: str, text: str) -> None:
     """Refuse aliases and deep nesting before a tree is made of them."""
     depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for event in yaml.parse(text, yaml.CSafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:

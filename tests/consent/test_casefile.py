@@ -120,6 +120,14 @@ def test_broken_files_are_unreadable(tmp_path: Path, text: str) -> None:
     assert run_check([path], out=StringIO()) == 2
 
 
+def test_a_file_of_too_many_levels_is_unreadable(tmp_path: Path) -> None:
+    """A file of nothing but lists in lists is refused; it does not exhaust the stack."""
+    path = tmp_path / "f.yaml"
+    path.write_text("cases:\n" + "- " * 500_000, encoding="utf-8")
+    with pytest.raises(UnreadableCase, match="mehr als 50 Ebenen ineinander"):
+        read_cases(path)
+
+
 def test_absent_file_is_unreadable(tmp_path: Path) -> None:
     """A file that is not there gives exit status 2, not a stack trace."""
     printed = StringIO()
