@@ -45,20 +45,27 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def environment_of(folder: Path, *words: str) -> dict[str, str]:
-    """Return the same, and the data directory itself, as the environment of a command.
+def process_of(*words: str) -> str | None:
+    """Return whose login a command needs, as docs/operations.md says; None: the owner's."""
+    inside = words[:1] == ("serve",) and "--no-roles" not in words
+    if not words or words[0] in {"db", "run"} or inside:
+        return None
+    if words[0] in PROCESSES:
+        return words[0]
+    return {("audit", "erase"): "cleanup", ("law", "replay"): "replay"}.get(
+        words[:2], "cleanup" if words[0] == "keys" else "admin"
+    )
 
-    One that is a role (`words`: ``relay``) logs in to PostgreSQL as in production, with no more rights than it needs;
-    `serve` with all roles inside logs in as the owner.
+
+def environment_of(folder: Path, *words: str) -> dict[str, str]:
+    """Return settings and the data directory itself, as the environment of a command.
+
+    On PostgreSQL it logs in as in production, with no more rights than it needs; without `words` as the owner.
     """
     settings = {"data_dir": folder} | settings_of(folder)
-    if (
-        "database_url" in settings
-        and words
-        and words[0] in PROCESSES
-        and (words[0] != "serve" or "--no-roles" in words)
-    ):
-        url = make_url(settings["database_url"]).set(username=login_of(words[0]))
+    process = process_of(*words)
+    if "database_url" in settings and process is not None:
+        url = make_url(settings["database_url"]).set(username=login_of(process))
         settings["database_url"] = url.render_as_string(hide_password=False)
     return {f"AMTSBRUECKE_{name.upper()}": str(value) for name, value in settings.items()}
 

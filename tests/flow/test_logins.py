@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,6 +27,8 @@ from broker.outbox.relay import publish_due
 from broker.privileges import PROCESSES
 from broker.start import transport_of
 from broker.transport.base import topic_of
+from tests.deployment import environment_of, surroundings
+from tests.flow.test_roles import ROOT
 from tests.flow.test_stops import objection
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, SOZIALAMT, Kreis, consent_body, ersuchen_body, person
 from tests.world import on_postgresql
@@ -102,3 +108,46 @@ async def test_each_process_does_its_work_with_its_own_login(kreis: Kreis, proce
     assert warned["warned"] == expired["expired"] >= 1
     assert over > 0
     assert gone["transfers"] == 4
+
+
+async def dead_letters(data_dir: Path, *words: str) -> str:
+    """Run ``amtsbruecke dead`` as a process with the login that the manual names; return what it says."""
+    given = surroundings() | environment_of(data_dir, "dead")
+    command = [sys.executable, "-m", "broker", "dead", *words]
+    running = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=given, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, errors = await running.communicate()
+    assert running.returncode == 0, errors.decode()
+    return said.decode()
+
+
+async def test_what_cannot_be_brought_is_decided_about(
+    kreis: Kreis, processes: dict[str, Gateway], data_dir: Path
+) -> None:
+    """A share that is away: tried again, then dead, by the login of `deliver`; the rest by an operator's processes."""
+    jobcenter, deliver = await kreis.office(JOBCENTER), processes["deliver"]
+    few = {"retry_attempts": 2}
+    processes["deliver"] = replace(deliver, settings=deliver.settings.model_copy(update=few))
+    cases = ("BG-1", "BG-1", "BG-2", "BG-3")
+    held, behind, given_up, again = [await jobcenter.accepted(FOLDER, case_sender=case) for case in cases]
+    share = kreis.gateway.settings.data_dir / "folders" / FOLDER_AGENCY
+    share.rename(share.with_name("aside"))
+    for _ in range(few["retry_attempts"]):
+        await carry(kreis, processes)
+        kreis.clock.move(hours=2)
+    listed = json.loads(await dead_letters(data_dir, "list", "--agency", FOLDER_AGENCY, "--json"))["items"]
+    shown = await dead_letters(data_dir, "show", held)
+    share.with_name("aside").rename(share)
+    await asyncio.gather(
+        dead_letters(data_dir, "release", held, "--reason", "EILIG"),
+        dead_letters(data_dir, "discard", given_up, "--reason", "NICHT_ZUSTELLBAR"),
+        dead_letters(data_dir, "retry", again),
+    )
+    await carry(kreis, processes)
+
+    assert {(one["transfer_id"], one["waiting_behind"]) for one in listed} == {(held, 1), (given_up, 0), (again, 0)}
+    assert all("folder" in one["reason"] for one in listed), listed
+    assert FOLDER in shown
+    states = [await jobcenter.state(one) for one in (held, behind, given_up, again)]
+    assert states == ["dead", "delivered", "discarded", "delivered"]

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from broker.cli.main import app
+from tests.deployment import environment_of
 from tests.flow.world import JOBCENTER, SOZIALAMT, open_kreis
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -35,9 +36,8 @@ async def two_dead(folder: Path) -> list[str]:
 @pytest.fixture
 def letters(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give two dead letters, and the service's settings to the command."""
-    monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
-    if (settings := data_dir / "settings.json").exists():
-        monkeypatch.setenv("AMTSBRUECKE_DATABASE_URL", json.loads(settings.read_text())["database_url"])
+    for name, value in environment_of(data_dir, "dead").items():
+        monkeypatch.setenv(name, value)
     return asyncio.run(two_dead(data_dir))
 
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broker.cli.main import app
+from tests.deployment import environment_of
 from tests.flow.world import JOBCENTER, SOZIALAMT, open_kreis
 
 
@@ -33,9 +34,8 @@ async def two_handed_over(folder: Path) -> list[str]:
 @pytest.fixture
 def owed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give two transfers that oblige, and the service's settings to the command."""
-    monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
-    if (settings := data_dir / "settings.json").exists():
-        monkeypatch.setenv("AMTSBRUECKE_DATABASE_URL", json.loads(settings.read_text())["database_url"])
+    for name, value in environment_of(data_dir, "duties").items():
+        monkeypatch.setenv(name, value)
     return asyncio.run(two_handed_over(data_dir))
 
 

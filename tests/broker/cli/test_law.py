@@ -15,6 +15,7 @@ from broker.clock import day_of, system_clock
 from consent.book.entries import entries_of
 from consent.catalogue import RULES, load_catalogue
 from tests.broker.law.variants import folder_with
+from tests.deployment import environment_of
 from tests.flow.world import JOBCENTER, SOZIALAMT, open_kreis
 from tests.world import on_sqlite
 
@@ -31,9 +32,8 @@ def call(*words: str) -> Result:
 @pytest.fixture(autouse=True)
 def settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the service's settings to the command."""
-    monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
-    if (given := data_dir / "settings.json").exists():
-        monkeypatch.setenv("AMTSBRUECKE_DATABASE_URL", json.loads(given.read_text())["database_url"])
+    for name, value in environment_of(data_dir, "law").items():
+        monkeypatch.setenv(name, value)
     return data_dir
 
 

@@ -16,6 +16,7 @@ from broker.transfers.models import DecisionRow
 from consent.catalogue import load_catalogue
 from schemas.identifiers import DataCategory
 from tests.broker.law.variants import folder_with
+from tests.deployment import environment_of
 from tests.flow.world import ASD, JOBCENTER, SOZIALAMT, open_kreis, person
 
 MARKER = "Quarzsand"
@@ -48,9 +49,8 @@ async def store_again(folder: Path, **changes: str) -> None:
 @pytest.fixture
 def folder(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a service that has decided, and its settings to the command."""
-    monkeypatch.setenv("AMTSBRUECKE_DATA_DIR", str(data_dir))
-    if (settings := data_dir / "settings.json").exists():
-        monkeypatch.setenv("AMTSBRUECKE_DATABASE_URL", json.loads(settings.read_text())["database_url"])
+    for name, value in environment_of(data_dir, "law", "replay").items():
+        monkeypatch.setenv(name, value)
     asyncio.run(decide(data_dir))
     return data_dir
 
