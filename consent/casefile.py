@@ -12,6 +12,7 @@ import yaml
 
 from consent.casefields import Fields, UnreadableCase, load_yaml
 from consent.consents import Consent, ConsentForm, GivenBy, ReleaseOf
+from consent.decision import RefusalKind
 from consent.facts import FirstCollection, Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
 from schemas.declarations import Declarations, Received, RegisteredProcedure
 from schemas.identifiers import DataCategory, Mode, OriginMark, Part, Purpose, UnitCode
@@ -133,7 +134,8 @@ class _Reader(Fields):
         if not isinstance(origin, dict):
             raise self.wrong("facts.origin", "ordnet Kategorien eine Marke oder eine Liste von Marken zu")
         marks = {
-            self.word(DataCategory, category, "facts.origin"): self.marks(given) for category, given in origin.items()
+            self.word(DataCategory, category, "facts.origin"): self.marks(given, f"facts.origin.{category}")
+            for category, given in origin.items()
         }
         parts = {DataCategory.SCHULDEN: Part.MIET} if declared.get("schulden_typ") == "MIET" else {}
         categories = self.words(DataCategory, facts.get("categories"), "facts.categories")
@@ -149,8 +151,9 @@ class _Reader(Fields):
             for place, category in enumerate(categories, start=1)
         )
 
-    def marks(self, given: Any) -> frozenset[OriginMark]:  # noqa: ANN401  what YAML gives
-        return frozenset(self.words(OriginMark, given if isinstance(given, list) else [given], "facts.origin"))
+    def marks(self, given: Any, field: str) -> frozenset[OriginMark]:  # noqa: ANN401  what YAML gives
+        listed = given is None or isinstance(given, list)
+        return frozenset(self.words(OriginMark, given if listed else [given], field))
 
     def first_collection(self, entry: Any) -> FirstCollection | None:  # noqa: ANN401  what YAML gives
         if entry is None:
@@ -238,11 +241,12 @@ class _Reader(Fields):
         outcome = self.text(self.required(table, "outcome", "expected"), "expected.outcome")
         if outcome not in {"PERMIT", "PERMIT_REDUCED", "DENY"}:
             raise self.wrong("expected.outcome", "heißt PERMIT, PERMIT_REDUCED oder DENY")
+        kind = None if table.get("kind") is None else self.word(RefusalKind, table["kind"], "expected.kind").value
         return Expected(
             outcome=outcome,
             remove=frozenset(c.value for c in self.words(DataCategory, table.get("remove"), "expected.remove")),
             code=self.optional_text(table, "code", "expected"),
-            kind=self.optional_text(table, "kind", "expected"),
+            kind=kind,
             duties=frozenset(
                 self.text(duty, "expected.duties") for duty in self.listed(table.get("duties"), "expected.duties")
             ),

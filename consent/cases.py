@@ -101,9 +101,7 @@ def _differences(case: CaseRecord, answer: Decision) -> Iterable[str]:
         yield "outcome"
         return
     if isinstance(answer, Permit):
-        if {removed.category.value for removed in answer.removed} != (
-            expected.remove if expected.outcome == "PERMIT_REDUCED" else set()
-        ):
+        if {removed.category.value for removed in answer.removed} != expected.remove:
             yield "remove"
         if not expected.duties <= set(answer.duties):
             yield "duties"
@@ -123,6 +121,8 @@ def _line(result: CaseResult, *, failed: bool) -> str:
     expected, answer = result.case.expected, result.answer
     wanted = _words(expected.outcome, [expected.code, expected.kind, ",".join(sorted(expected.remove))])
     if isinstance(answer, Permit):
+        lacking = sorted(expected.duties - set(answer.duties))
+        wanted = _words(wanted, [f"mit {','.join(lacking)}" if lacking else None])
         given = _words(outcome(answer), [",".join(sorted(r.category.value for r in answer.removed))])
     else:
         given = _words("DENY", [answer.code, answer.kind.value])

@@ -21,6 +21,7 @@ _PLACES = (
 _REST = tuple((name, re.compile(rf"\s*(?:{pattern})")) for name, _, pattern in _PLACES)
 _LOOSE_STATUTE = re.compile(rf"^\s*({_STATUTE}) (?=§|Art\.)|(?<=[\d\w).]) ({_STATUTE})(?:\s+analog)?\s*(?:\(.*\))?\s*$")
 _BARE_STATUTE = re.compile(rf"^({_STATUTE})(?:\s*\(.*\))?$")
+_FOLLOWING = re.compile(r"(?<=\d) ?ff(?:\.|\b)")
 _BELOW = re.compile(r"\([^)]*\)|(?:S\.|Satz|Nr\.|Abs\.|HS|Halbsatz|Alt\.|A|Buchst\.)\s*\d+[a-z]?")
 
 
@@ -45,7 +46,7 @@ class Norm:
     @classmethod
     def parse(cls, text: str) -> Norm:
         """Read ``SGB X § 69 Abs. 1 Nr. 1 Alt. 3`` or ``§ 69(1) Nr. 1 A3 SGB X``. Raises `UnparsableNorm`."""
-        text = text.replace("–", "-")
+        text = _FOLLOWING.sub(" ff.", text.replace("–", "-"))
         match = _PRINTED.fullmatch(text) or _CITED.fullmatch(text)
         if match is None:
             raise UnparsableNorm("eine Norm heißt z. B. „SGB X § 69 Abs. 1 Nr. 1“ oder „§ 69(1) Nr. 1 SGB X“")

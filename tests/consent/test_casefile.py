@@ -77,7 +77,7 @@ def test_sample_passes(write) -> None:  # noqa: ANN001
         ("age: 40", "age: alt", "person.age"),
         ("age: 40", "alter: 40", "person.alter"),
         ("[STAMMDATEN, LEISTUNGSBEZUG]", "[STAMM]", "facts.categories"),
-        ("origin: {}", "origin: {STAMMDATEN: GEHEIM}", "facts.origin"),
+        ("origin: {}", "origin: {STAMMDATEN: GEHEIM}", "facts.origin.STAMMDATEN"),
         ("origin: {}", "origin: [STAMMDATEN]", "facts.origin"),
         ("mode: UNAUFGEFORDERT", "mode: POST", "facts.mode"),
         ("    date: 2026-03-16\n", "", "facts.date"),
@@ -88,6 +88,7 @@ def test_sample_passes(write) -> None:  # noqa: ANN001
         ("consent: null", CONSENT.replace("schriftlich", "gemalt"), "consent.form"),
         ("consent: null", CONSENT.replace("form:", "farbe:"), "consent.farbe"),
         ("outcome: PERMIT", "outcome: JA", "expected.outcome"),
+        ("outcome: PERMIT", "outcome: DENY, kind: verboten", "expected.kind"),
         ("consent: null", "consent: ja", "consent"),
         ("norms: [§ 69(1) SGB X]", "norms: [69]", "norms"),
         ("  facts:", "  facts_:", "case.facts_"),
@@ -184,6 +185,28 @@ def test_removed_categories_are_compared(write) -> None:  # noqa: ANN001
     assert run_check([right], out=StringIO()) == 0
     wrong = write(more, ("outcome: PERMIT", "outcome: PERMIT_REDUCED, remove: [LEISTUNGSBEZUG]"))
     assert run_check([wrong], out=StringIO()) == 1
+
+
+def test_a_permit_removes_nothing(write) -> None:  # noqa: ANN001
+    """A full permit where the file names categories that fall differs."""
+    printed = StringIO()
+    path = write(("outcome: PERMIT", "outcome: PERMIT, remove: [LEISTUNGSBEZUG]"))
+    assert run_check([path], out=printed) == 1
+    assert printed.getvalue().startswith("X1 (remove)")
+
+
+def test_a_lacking_duty_is_named(write) -> None:  # noqa: ANN001
+    """The line says which of the listed duties the answer does not contain."""
+    printed = StringIO()
+    path = write(("{outcome: PERMIT}", "{outcome: PERMIT, duties: [PROTOKOLL, LOESCHUNG]}"))
+    assert run_check([path], out=printed) == 1
+    assert "erwartet PERMIT mit LOESCHUNG;" in printed.getvalue()
+
+
+def test_null_is_no_mark(write) -> None:  # noqa: ANN001
+    """A category whose mark is null is undeclared: the default mark of the sender counts."""
+    path = write(("origin: {}", "origin: {LEISTUNGSBEZUG: null}"))
+    assert {item.marks for item in read_cases(path)[0].facts.items} == {frozenset()}
 
 
 def test_norms_are_a_remark_unless_strict(write) -> None:  # noqa: ANN001

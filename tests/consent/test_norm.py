@@ -20,6 +20,8 @@ from consent.validity import Validity
         ("Art. 6(1) a DSGVO", "DSGVO Art. 6 Abs. 1 Buchst. a"),
         ("§§ 102-114 SGB X", "SGB X §§ 102-114"),
         ("§§ 102 ff. SGB X", "SGB X §§ 102 ff."),
+        ("§§ 102 ff SGB X", "SGB X §§ 102 ff."),
+        ("§§ 102ff. SGB X", "SGB X §§ 102 ff."),
         ("§§ 102–105 SGB X", "SGB X §§ 102-105"),
         ("DSG NRW", "DSG NRW"),
         ("§ 62(3) Nr. 2 d SGB VIII", "SGB VIII § 62 Abs. 3 Nr. 2 Buchst. d"),
