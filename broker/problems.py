@@ -107,6 +107,18 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "temporarily-unavailable": ProblemType(
         503, "Vorübergehend nicht verfügbar", "Nach der Zeit in Retry-After dieselbe Anfrage erneut senden."
     ),
+    "facts-unreadable": ProblemType(
+        500,
+        "Die Fakten einer Entscheidung sind nicht lesbar",
+        "Was entschieden wurde, gilt und steht hier; erklären lässt es sich erst wieder, wenn der Betrieb ein Programm "
+        "startet, das diese Version der Fakten liest (`amtsbruecke law replay` nennt alle, die nicht lesbar sind).",
+    ),
+    "catalogue-unreadable": ProblemType(
+        500,
+        "Der Katalog einer Entscheidung ist nicht lesbar",
+        "Was entschieden wurde, gilt und steht hier; Erklärung und Pflichten stehen wieder da, wenn der Betrieb ein "
+        "Programm startet, das diesen Katalog liest (`amtsbruecke law fingerprint` nennt den mitgelieferten).",
+    ),
     "internal-error": ProblemType(
         500, "Interner Fehler", "Dieselbe Anfrage erneut senden; hält es an, dem Betrieb die Anfragekennung nennen."
     ),

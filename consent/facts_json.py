@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
 from datetime import date
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import orjson
@@ -31,7 +31,11 @@ UPCASTERS: Mapping[int, Upcaster] = types.MappingProxyType({})
 """Version → the step to the next one. Steps are added and never changed: facts of each version lie in databases."""
 
 
-class UnknownFactsVersion(ValueError):
+class UnreadableFacts(ValueError):
+    """The stored facts are damaged: a part is missing, unknown or of another kind."""
+
+
+class UnknownFactsVersion(UnreadableFacts):
     """The stored facts have a version that this code cannot read: of a later program, or none at all."""
 
 
@@ -55,9 +59,14 @@ def facts_text(facts: TransferFacts) -> bytes:
 def facts_from_json(stored: dict[str, Any]) -> TransferFacts:
     """Read facts that `facts_to_json` wrote, now or in an earlier version.
 
-    Raises `UnknownFactsVersion`; for what is damaged `ValueError`, `KeyError` or `TypeError`.
+    Raises `UnreadableFacts`, of which `UnknownFactsVersion` is one. Neither repeats what was stored.
     """
-    facts: TransferFacts = _reader(TransferFacts)(upcast(stored))
+    try:
+        facts: TransferFacts = _reader(TransferFacts)(upcast(stored))
+    except UnreadableFacts:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as damage:
+        raise UnreadableFacts(f"gespeicherte Fakten sind beschädigt ({type(damage).__name__})") from None
     return facts
 
 
@@ -110,7 +119,9 @@ def _reader(hint: Any) -> Reader:  # noqa: ANN401  a type hint can be anything
         return date.fromisoformat
     if is_dataclass(hint):
         return _object_reader(hint)
-    return hint if isinstance(hint, type) and issubclass(hint, StrEnum) else _as_it_is
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return partial(_plain, getattr(hint, "__supertype__", hint))
 
 
 def _object_reader(kind: Any) -> Reader:  # noqa: ANN401  any dataclass
@@ -118,11 +129,13 @@ def _object_reader(kind: Any) -> Reader:  # noqa: ANN401  any dataclass
     return lambda raw: kind(**{name: readers[name](item) for name, item in raw.items()})
 
 
-def _as_it_is(raw: Any) -> Any:  # noqa: ANN401  a JSON value can be anything
+def _plain(kind: type, raw: Any) -> Any:  # noqa: ANN401  a JSON value can be anything
+    if type(raw) is not kind:
+        raise UnreadableFacts("ein gespeicherter Wert ist von anderer Art")
     return raw
 
 
 def _known(raw: Any, allowed: tuple[Any, ...]) -> Any:  # noqa: ANN401  a JSON value can be anything
     if raw not in allowed:
-        raise ValueError("ein gespeichertes Wort kennt das Format nicht")
+        raise UnreadableFacts("ein gespeichertes Wort kennt das Format nicht")
     return raw

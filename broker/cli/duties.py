@@ -12,7 +12,7 @@ import typer
 from broker.cli.dead import explained
 from broker.clock import day_of
 from broker.duties import repository
-from broker.duties.api import DutyOut, rules_of, shown
+from broker.duties.api import DutyOut, shown, titles_of
 from broker.duties.repository import DutyState, Wanted
 from broker.pages import place_of, place_text
 from broker.privileges import DbRole
@@ -59,5 +59,5 @@ async def _page(wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[Du
         today = day_of(gateway.clock())
         with explained():
             found = list(await repository.duties(connection, wanted, today, place_of(cursor), limit + 1))
-        page = [shown(row, today, rules_of(gateway)) for row in found[:limit]]
+        page = [shown(row, today, titles_of(gateway)) for row in found[:limit]]
     return page, place_text(page[-1].due, page[-1].id) if len(found) > limit else None

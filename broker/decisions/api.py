@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query
 
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
@@ -20,6 +20,7 @@ from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.law.named import NoSuchCatalogue, by_fingerprint
 from broker.privileges import CONTROLLERS, DbRole
+from broker.spoken import Spoken
 from broker.subjects.checks import RecordId
 from consent.catalogue import Catalogue
 from consent.explanation.sentences import Language
@@ -31,8 +32,6 @@ router = APIRouter(prefix="/v1/decisions", tags=["Entscheidungen"])
 
 Shared = Annotated[Gateway, Depends(gateway)]
 Who = Annotated[Caller, Depends(require(Role.INSTANCE, Role.OFFICER))]
-Lang = Annotated[Language | None, Query(description="Sprache der Erklärung; geht Accept-Language vor")]
-Accepted = Annotated[str | None, Header(alias="accept-language", max_length=200, description="sonst Deutsch")]
 Reason = Annotated[
     str | None,
     Query(min_length=10, max_length=500, description="nur und immer von Datenschutzbeauftragten; wird vermerkt"),
@@ -44,18 +43,13 @@ async def get_decision(
     decision_id: RecordId,
     shared: Shared,
     who: Who,
-    response: Response,
-    lang: Lang = None,
+    language: Spoken,
     reason: Reason = None,
-    accept_language: Accepted = None,
 ) -> DecisionOut:
     """Show a decision: to the sender its own, refused ones too; to the recipient those that gave it a content.
 
     Officers see decisions of transfers from and to their agency; each look is recorded with its reason first.
     """
-    language = lang or preferred(accept_language)
-    response.headers["Content-Language"] = language.value
-    response.headers["Vary"] = "Accept-Language"
     if who.role is Role.OFFICER:
         return await _for_officer(shared, who, decision_id, language, reason)
     instance = who.as_instance()
@@ -99,23 +93,3 @@ async def _catalogue(shared: Gateway, stored: Stored) -> Catalogue | None:
     except (NoSuchCatalogue, CatalogueError) as exc:
         log.warning("catalogue cannot be read", extra={"catalogue": stored.catalogue, "error": type(exc).__name__})
         return None
-
-
-def preferred(accepted: str | None) -> Language:
-    """Return the language that a client would rather have (RFC 9110, 12.5.4); German where it says nothing of ours."""
-    weights: dict[Language, float] = {}
-    for part in (accepted or "").split(","):
-        tag, _, parameters = part.strip().partition(";")
-        primary = tag.strip().lower().partition("-")[0]
-        if primary in set(Language):
-            weights.setdefault(Language(primary), _weight(parameters))
-    best = max(Language, key=lambda language: (weights.get(language, 0.0), language is Language.DE))
-    return best if weights.get(best, 0.0) > 0 else Language.DE
-
-
-def _weight(parameters: str) -> float:
-    name, _, value = parameters.strip().partition("=")
-    try:
-        return min(1.0, max(0.0, float(value))) if name.strip() == "q" else 1.0
-    except ValueError:
-        return 0.0

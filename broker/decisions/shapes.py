@@ -73,8 +73,8 @@ class DecisionOut(BaseModel):
     occasion: str = Field(description="submit, check, hand_over or event")
     sender: str
     recipient: str
-    purpose: str
-    mode: str
+    purpose: str | None
+    mode: str | None
     at: datetime
     on: date = Field(description="the day whose law counted (Europe/Berlin)")
     outcome: str = Field(description="PERMIT, PERMIT_REDUCED or DENY")
@@ -83,7 +83,7 @@ class DecisionOut(BaseModel):
     code: str | None
     catalogue: str = Field(description="fingerprint of the catalogue")
     engine: str = Field(description="version of the engine")
-    facts_version: int = Field(description="version of the facts that are kept of it")
+    facts_version: int | None = Field(description="version of the facts that are kept of it")
     switches: list[str] = Field(description="disputed points that were read otherwise than preset")
     grounds: list[str]
     kept: list[str]
@@ -92,4 +92,7 @@ class DecisionOut(BaseModel):
     findings: list[dict[str, Any]]
     duties: list[DutyOfDecision]
     explanation: ExplanationOut | None = Field(description="missing where its catalogue or facts cannot be read here")
+    problems: list[dict[str, Any]] = Field(
+        description="what is missing here, and why: problems (RFC 9457) facts-unreadable, catalogue-unreadable"
+    )
     links: dict[str, str]

@@ -10,6 +10,7 @@ from typing import Any
 from broker.decisions.shapes import DecisionOut, DutyOfDecision, DutyStanding, ExplanationOut, SectionOut, SentenceOut
 from broker.decisions.stored import DENIED, Stored, Way
 from broker.duties.api import state_of
+from broker.problems import problem_body
 from broker.transfers.answers import NEUTRAL_CODE, findings_body, hidden, removed_body, visible
 from consent.catalogue import Catalogue
 from consent.decision import Outcome, RefusalKind
@@ -46,9 +47,10 @@ class Follows:
 def narrowed(stored: Stored, reader: Reader) -> Stored:
     """Leave what the reader may see: to a recipient what it was given and on which ground, nothing of the rest."""
     if reader.is_recipient(stored):
-        kept = tuple(item for item in stored.facts.items if item.id in stored.kept)
         ground = tuple(f for f in stored.findings if f.gate == "G5" and not hidden(f, reader.instance or ""))
-        facts = replace(stored.facts, items=kept)
+        facts = stored.facts
+        if facts is not None:
+            facts = replace(facts, items=tuple(item for item in facts.items if item.id in stored.kept))
         return replace(stored, outcome="PERMIT", removed=(), consents=(), findings=ground, facts=facts)
     return stored
 
@@ -63,8 +65,8 @@ def decision_out(stored: Stored, reader: Reader, catalogue: Catalogue | None, fo
         occasion=stored.occasion,
         sender=stored.sender,
         recipient=stored.recipient,
-        purpose=stored.facts.purpose,
-        mode=stored.facts.mode.value,
+        purpose=stored.purpose,
+        mode=stored.mode,
         at=stored.at,
         on=stored.day,
         outcome=stored.outcome,
@@ -82,8 +84,18 @@ def decision_out(stored: Stored, reader: Reader, catalogue: Catalogue | None, fo
         findings=findings_body(stored.findings, reader.instance),
         duties=list(_duties(stored, reader, catalogue, follows)) if catalogue else [],
         explanation=_explanation(stored, reader, catalogue, follows) if catalogue else None,
+        problems=list(_problems(stored, catalogue)),
         links=_links(stored),
     )
+
+
+def _problems(stored: Stored, catalogue: Catalogue | None) -> Iterator[dict[str, Any]]:
+    """Say what is missing in the answer, and why."""
+    if catalogue is None:
+        yield problem_body("catalogue-unreadable", f"Der Katalog {stored.catalogue} ist hier nicht zu lesen.")
+    if stored.facts is None:
+        known = f" (Version {stored.facts_version})" if stored.facts_version is not None else ""
+        yield problem_body("facts-unreadable", f"Die Fakten dieser Entscheidung{known} sind hier nicht zu lesen.")
 
 
 def _kind(stored: Stored, *, hidden: bool) -> str | None:
@@ -109,7 +121,9 @@ def _links(stored: Stored) -> dict[str, str]:
     return found | ({"transfer": f"/v1/transfers/{stored.transfer_id}"} if sent else {})
 
 
-def _explanation(stored: Stored, reader: Reader, catalogue: Catalogue, follows: Follows) -> ExplanationOut:
+def _explanation(stored: Stored, reader: Reader, catalogue: Catalogue, follows: Follows) -> ExplanationOut | None:
+    if stored.facts is None:
+        return None
     findings, concealed = visible(stored.findings, reader.instance), _concealed(stored, reader)
     hidden_refusal = stored.outcome == DENIED and concealed
     reasons = Reasons(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,9 +19,12 @@ from broker.lifecycle.states import ENDS, State
 from broker.transfers.models import DecisionRow
 from consent.decision import Finding, Missing, Outcome, RefusalKind, Removed
 from consent.facts import TransferFacts
-from consent.facts_json import facts_from_json
+from consent.facts_json import UnreadableFacts, facts_from_json
 from schemas.identifiers import DataCategory
 
+log = logging.getLogger(__name__)
+
+CODE = re.compile(r"[A-Z0-9_]{1,64}")
 DENIED = "DENY"
 HAND_OVER = "hand_over"
 
@@ -40,7 +45,10 @@ class Stored:
     code: str | None
     catalogue: str
     engine_version: str
-    facts_version: int
+    purpose: str | None
+    mode: str | None
+    facts_version: int | None
+    """These three are None where the facts do not even say this."""
     findings: tuple[Finding, ...]
     removed: tuple[Removed, ...]
     kept: tuple[str, ...]
@@ -50,7 +58,8 @@ class Stored:
     switches: tuple[str, ...]
     rejected: bool
     """Something fell, and the sender had asked to send all or nothing."""
-    facts: TransferFacts
+    facts: TransferFacts | None
+    """None: this program cannot read them."""
 
     @property
     def given(self) -> date | None:
@@ -111,8 +120,9 @@ def absent() -> ProblemError:
 
 
 def stored_of(row: Any) -> Stored:  # noqa: ANN401 - a Row
-    """Read a row of `DecisionRow`. Raises what `facts_from_json` raises."""
+    """Read a row of `DecisionRow`; what was decided shows also where the facts cannot be read any more."""
     detail: dict[str, Any] = row.detail
+    purpose, mode, version = _labels(row.facts)
     return Stored(
         id=row.id,
         transfer_id=row.transfer_id,
@@ -126,7 +136,9 @@ def stored_of(row: Any) -> Stored:  # noqa: ANN401 - a Row
         code=row.code,
         catalogue=row.catalogue,
         engine_version=row.engine_version,
-        facts_version=row.facts["version"],
+        purpose=purpose,
+        mode=mode,
+        facts_version=version,
         findings=tuple(_finding(one) for one in detail["findings"]),
         removed=tuple(_removed(detail["removed"])),
         kept=tuple(detail["kept"]),
@@ -135,8 +147,25 @@ def stored_of(row: Any) -> Stored:  # noqa: ANN401 - a Row
         duties=tuple(detail["duties"]),
         switches=tuple(detail["switches"]),
         rejected=detail.get("rejected", False),
-        facts=facts_from_json(row.facts),
+        facts=_facts(row),
     )
+
+
+def _facts(row: Any) -> TransferFacts | None:  # noqa: ANN401 - a Row
+    try:
+        return facts_from_json(row.facts)
+    except UnreadableFacts as exc:
+        log.warning("facts cannot be read", extra={"transfer": row.transfer_id, "error": type(exc).__name__})
+        return None
+
+
+def _labels(facts: Any) -> tuple[str | None, str | None, int | None]:  # noqa: ANN401 - any JSON value
+    """Return purpose, mode and version of stored facts, as far as they are codes and a number."""
+    said = facts.get("facts") if isinstance(facts, dict) else None
+    found = [said.get(name) if isinstance(said, dict) else None for name in ("purpose", "mode")]
+    purpose, mode = (one if isinstance(one, str) and CODE.fullmatch(one) else None for one in found)
+    version = facts.get("version") if isinstance(facts, dict) else None
+    return purpose, mode, version if isinstance(version, int) else None
 
 
 def _finding(kept: dict[str, Any]) -> Finding:

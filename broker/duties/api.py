@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -20,7 +21,9 @@ from broker.errors import ProblemError
 from broker.gateway import Gateway, gateway
 from broker.pages import place_of, place_text
 from broker.privileges import CONTROLLERS, DbRole
+from broker.spoken import Spoken
 from broker.subjects.checks import PageSize, RecordId
+from consent.explanation.sentences import Language, sentences
 from consent.rows import DutyRow
 
 router = APIRouter(prefix="/v1/duties", tags=["Pflichten"])
@@ -35,7 +38,7 @@ class DutyOut(BaseModel):
 
     id: str
     duty: str = Field(description="code of the catalogue")
-    title: str = Field(description="what is to be done, in German")
+    title: str = Field(description="what is to be done, in the language of Content-Language")
     norms: list[str]
     bound: str = Field(description="the instance that owes it")
     transfer_id: str
@@ -64,36 +67,41 @@ class Filters(BaseModel):
     due_before: date | None = None
     cursor: str | None = None
     limit: PageSize = 100
+    lang: Language | None = Field(default=None, description="read by `Spoken`; a filter of nothing")
 
     model_config = {"extra": "forbid"}
 
 
 @router.get("", summary="Pflichten der eigenen Stelle, die am frühesten fälligen zuerst")
-async def get_duties(shared: Shared, who: Who, filters: Annotated[Filters, Query()]) -> DutyPage:
+async def get_duties(shared: Shared, who: Who, filters: Annotated[Filters, Query()], language: Spoken) -> DutyPage:
     """List what the calling instance owes, or the instances of the officer's agency."""
     after = place_of(filters.cursor)
     today = day_of(shared.clock())
     async with _seeing(shared, who).reading() as connection:
         wanted = _whose(who, filters)
         rows = await repository.duties(connection, wanted, today, after, filters.limit + 1)
-    page, rules = rows[: filters.limit], rules_of(shared)
+    page, titles = rows[: filters.limit], titles_of(shared, language)
     following = place_text(page[-1].due, page[-1].id) if len(rows) > filters.limit else None
-    return DutyPage(items=[shown(row, today, rules) for row in page], next_cursor=following)
+    return DutyPage(items=[shown(row, today, titles) for row in page], next_cursor=following)
 
 
 @router.get("/{duty_id}", summary="Eine Pflicht ansehen")
-async def get_duty(duty_id: RecordId, shared: Shared, who: Who) -> DutyOut:
+async def get_duty(duty_id: RecordId, shared: Shared, who: Who, language: Spoken) -> DutyOut:
     """Show a duty of the calling instance, or of the officer's agency."""
     async with _seeing(shared, who).reading() as connection:
-        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()), rules_of(shared))
+        row = await visible_duty(connection, who, duty_id)
+    return shown(row, day_of(shared.clock()), titles_of(shared, language))
 
 
 @router.post("/{duty_id}/done", summary="Eine eigene Pflicht als erledigt melden")
-async def post_done(duty_id: RecordId, shared: Shared, who: Bound, done: DoneIn | None = None) -> DutyOut:
+async def post_done(
+    duty_id: RecordId, shared: Shared, who: Bound, language: Spoken, done: DoneIn | None = None
+) -> DutyOut:
     """Say that a duty is done, or has fallen away; only whom it binds can. Again changes nothing."""
     async with shared.db.writing() as connection:
         await end_duty(connection, shared, who, duty_id, done or DoneIn())
-        return shown(await visible_duty(connection, who, duty_id), day_of(shared.clock()), rules_of(shared))
+        row = await visible_duty(connection, who, duty_id)
+    return shown(row, day_of(shared.clock()), titles_of(shared, language))
 
 
 def _seeing(shared: Gateway, who: Caller) -> Database:
@@ -123,14 +131,28 @@ def rules_of(shared: Gateway) -> Mapping[str, DutyRow]:
     return {rule.code: rule for rule in catalogue.as_of(today).duties}
 
 
-def shown(row: Any, today: date, rules: Mapping[str, DutyRow]) -> DutyOut:  # noqa: ANN401 - a Row
-    """Write a duty as it stands on a day; `rules`: what the catalogue says of it."""
-    rule = rules.get(row.duty)
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a duty is, in one language, and by which norms."""
+
+    text: str
+    norms: tuple[str, ...]
+
+
+def titles_of(shared: Gateway, language: Language = Language.DE) -> Mapping[str, Title]:
+    """Return what is to be done, by the duties' codes; German where a catalogue has a duty without an English name."""
+    english = sentences().names["duty"] if language is Language.EN else {}
+    return {code: Title(english.get(code, rule.name), rule.norms) for code, rule in rules_of(shared).items()}
+
+
+def shown(row: Any, today: date, titles: Mapping[str, Title]) -> DutyOut:  # noqa: ANN401 - a Row
+    """Write a duty as it stands on a day."""
+    title = titles.get(row.duty)
     return DutyOut(
         id=row.id,
         duty=row.duty,
-        title=rule.name if rule else row.duty,
-        norms=list(rule.norms) if rule else [],
+        title=title.text if title else row.duty,
+        norms=list(title.norms) if title else [],
         bound=row.bound,
         transfer_id=row.transfer_id,
         decision_id=row.decision_id,

@@ -25,7 +25,7 @@ from consent.catalogue import Catalogue
 from consent.decision import Refusal
 from consent.engine import decide
 from consent.facts import TransferFacts
-from consent.facts_json import facts_from_json
+from consent.facts_json import UnreadableFacts, facts_from_json
 
 PAGE = 500
 ACTOR = "operator:*"
@@ -71,7 +71,7 @@ def _add(effect: Effect, row: Row[Any], other: Catalogue, catalogue: Catalogue, 
     effect.queued += 1
     try:
         facts = facts_from_json(row.facts)
-    except (ValueError, KeyError, TypeError):
+    except UnreadableFacts:
         effect.falls[UNREADABLE] += 1
         return
     sealed = frozenset(row.detail["kept"])

@@ -150,7 +150,7 @@ async def _again(row: Row[Any], law: Catalogues, other: Catalogue | None) -> Rep
     try:
         facts = facts_from_json(row.facts)
         now = answer(facts, catalogue, row.day, switches)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return found(Sort.UNREADABLE)
     then = _stored(row)
     if other is not None:

@@ -75,7 +75,7 @@ class Sentences:
     gates: Mapping[str, Said]
     units: Mapping[str, UnitSaid]
     names: Mapping[str, Mapping[str, str]]
-    """English names: of ``purpose``, ``category``, ``declaration`` and ``switch``, by code."""
+    """English names: of ``purpose``, ``category``, ``declaration``, ``switch`` and ``duty``, by code."""
     titles: Mapping[str, Said]
     frames: Mapping[str, Said]
     modes: Mapping[str, Said]

@@ -21,6 +21,7 @@ from consent.facts_json import (
     PRESENT,
     UPCASTERS,
     UnknownFactsVersion,
+    UnreadableFacts,
     facts_from_json,
     facts_to_json,
     upcast,
@@ -145,12 +146,24 @@ def test_another_version_is_refused() -> None:
         facts_from_json({"facts": stored["facts"]})
 
 
-@pytest.mark.parametrize(("field", "value"), [("mode", "POST"), ("purpose_", "X"), ("items", [{"id": "x"}])])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mode", "POST"),
+        ("purpose_", "X"),
+        ("items", [{"id": "x"}]),
+        ("items", 7),
+        ("purpose", None),
+        ("declarations", []),
+        ("persons", [{"ref": "p1", "age": "38"}]),
+        ("sender", "JOBCENTER"),
+    ],
+)
 def test_damage_is_refused(field: str, value: object) -> None:
-    """An unknown word, an unknown field and a block without its parts are errors."""
+    """An unknown word or field, a block without its parts and a value of another kind are errors of one kind."""
     stored = facts_to_json(facts())
     stored["facts"][field] = value
-    with pytest.raises((ValueError, KeyError, TypeError)):
+    with pytest.raises(UnreadableFacts):
         facts_from_json(stored)
     assert facts_from_json(facts_to_json(facts(transfer_id=str(DAY)))).transfer_id == str(DAY)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import httpx
+
 from broker.cleanup.ersuchen import ACTOR
 from broker.cleanup.role import clean_up
 from broker.privileges import DbRole
-from tests.flow.world import JOBCENTER, SOZIALAMT, Kreis, ersuchen_body, person
+from tests.flow.world import CORE, JOBCENTER, SOZIALAMT, Kreis, ersuchen_body, person
 from tests.world import evidence
 
 TABLES = ("ersuchen", "ersuchen_closings", "ersuchen_contents")
@@ -49,6 +51,37 @@ async def test_what_nobody_ended_ends_by_itself_with_the_person_in_it(kreis: Kre
     assert (closed.actor, closed.reference, closed.data, side) == (ACTOR, made, {"reason": "FRIST"}, {})
     assert await counts(kreis) == [1, 1, 0]
     assert (await cleaned(kreis))["overdue"] == 0
+
+
+async def test_its_end_by_itself_lets_nothing_through_and_takes_no_duty(kreis: Kreis) -> None:
+    """The day before an answer passes; the day after none may name it and what waited is not given; duties stay."""
+    jobcenter, sozialamt, who = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT), person()
+    made = (await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, who))).json()["id"]
+    answer = {"mode": "ERSUCHEN", "ersuchen": made, "persons": [who]}
+    deadline = date.fromisoformat(ersuchen_body(JOBCENTER, who)["frist"])
+    last = deadline + timedelta(days=kreis.gateway.settings.ersuchen_days)
+    kreis.clock.move(days=(last - kreis.clock().date()).days)
+    given = await jobcenter.accepted(SOZIALAMT, CORE, **answer)
+    await kreis.pump()
+    assert [one["transfer_id"] for one in await sozialamt.inbox()] == [given]
+    waiting = await jobcenter.accepted(SOZIALAMT, CORE, **answer)
+    await cleaned(kreis)
+    checked = await jobcenter.submit(SOZIALAMT, CORE, **answer)
+    duties = (await sozialamt.get("/v1/duties")).json()["items"]
+    before = len(await evidence(kreis.gateway))
+    kreis.clock.move(days=1)
+    await cleaned(kreis)
+    await kreis.pump()
+    late = await jobcenter.submit(SOZIALAMT, CORE, **answer)
+
+    assert checked.status_code == httpx.codes.ACCEPTED
+    assert (late.status_code, late.json()["type"]) == (422, "/problems/unknown-ersuchen")
+    assert waiting not in [one["transfer_id"] for one in await sozialamt.inbox()]
+    state = (await jobcenter.get(f"/v1/transfers/{waiting}")).json()["state"]
+    assert state == "returned"
+    assert duties
+    assert (await sozialamt.get("/v1/duties")).json()["items"] == duties
+    assert len(await evidence(kreis.gateway)) > before
 
 
 async def test_an_ersuchen_goes_two_years_after_its_end(kreis: Kreis) -> None:

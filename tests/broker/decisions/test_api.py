@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 
-from broker.decisions.api import preferred
-from consent.explanation.sentences import Language
 from schemas.identifiers import DataCategory
 from tests.flow.test_attacks import NOTICED, OPINION
 from tests.flow.test_stops import consented, objection
@@ -120,25 +117,6 @@ async def test_both_languages(kreis: Kreis) -> None:
     assert by_parameter.headers["content-language"] == "de"
     assert "Das ist in vollem Umfang zulässig." in said(by_parameter.json())
     assert wrong.status_code == httpx.codes.UNPROCESSABLE_ENTITY
-
-
-@pytest.mark.parametrize(
-    ("accepted", "language"),
-    [
-        (None, Language.DE),
-        ("", Language.DE),
-        ("fr", Language.DE),
-        ("en", Language.EN),
-        ("de, en", Language.DE),
-        ("en, de;q=0.9", Language.EN),
-        ("en;q=0, de;q=0", Language.DE),
-        ("en;q=x", Language.DE),
-        ("EN-us;q=0.1", Language.EN),
-    ],
-)
-def test_the_language_is_the_one_preferred(accepted: str | None, language: Language) -> None:
-    """Weights count (RFC 9110, 12.5.4); what cannot be read counts as unwanted."""
-    assert preferred(accepted) is language
 
 
 async def test_the_recipient_sees_what_it_was_given_and_no_more(kreis: Kreis) -> None:

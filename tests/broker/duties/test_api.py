@@ -56,6 +56,25 @@ async def test_a_duty_arises_when_the_content_goes(kreis: Kreis) -> None:
     assert decision == "hand_over"
 
 
+async def test_titles_are_german_or_english(kreis: Kreis) -> None:
+    """As the client prefers; the answer says in which language it is."""
+    await handed_over(kreis)
+    sozialamt = await kreis.office(SOZIALAMT)
+    [german] = await listed(sozialamt)
+    headers = await sozialamt.headers() | {"accept-language": "en-GB, de;q=0.5"}
+    path = german["links"]["done"].removesuffix("/done")
+    english = [await sozialamt.http.get(one, headers=headers) for one in ("/v1/duties", path)]
+    asked = await sozialamt.get("/v1/duties", lang="en")
+    wrong = await sozialamt.get("/v1/duties", lang="fr")
+    done = await sozialamt.http.post(f"{path}/done", headers=headers)
+
+    assert german["title"] == "der Empfänger informiert die Person"
+    assert {one.headers["content-language"] for one in (*english, asked, done)} == {"en"}
+    titles = [english[0].json()["items"][0], english[1].json(), asked.json()["items"][0], done.json()]
+    assert {one["title"] for one in titles} == {"the recipient informs the person"}
+    assert wrong.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+
+
 async def test_a_second_hand_over_adds_none(kreis: Kreis) -> None:
     """What is fetched again after its lease obliges once."""
     await handed_over(kreis)

@@ -62,6 +62,7 @@ def test_every_reason_code_is_explained_at_each_of_its_gates(catalogue: Catalogu
         ("category", lambda s: s.names["category"]),
         ("declaration", lambda s: s.names["declaration"]),
         ("switch", lambda s: s.names["switch"]),
+        ("duty", lambda s: s.names["duty"]),
     ],
 )
 def test_every_row_has_its_words(
