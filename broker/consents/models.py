@@ -43,6 +43,8 @@ class ConsentRecord(Base):
     """Who has the custody of a minor, as it was proven when the declaration was taken: ``gemeinsam`` or ``allein``."""
     carer_covers: Mapped[bool | None]
     """Whether the task of the Betreuer who declared covers it."""
+    household_agreed: Mapped[bool | None]
+    """Whether the other members of the household had consented too, as it was proven then."""
     release_natural_person: Mapped[bool | None]
     """Whether the professional released from secrecy is named as a natural person; None: nobody is released."""
     release_hash: Mapped[str | None] = mapped_column(String(96))

@@ -46,6 +46,7 @@ class ConsentRow:
     insight_of_minor: bool | None
     custody: str | None
     carer_covers: bool | None
+    household_agreed: bool | None
     release_natural_person: bool | None
     wording_version: str
     language: str

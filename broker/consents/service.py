@@ -170,6 +170,7 @@ def _declared(keys: Keys, controller: str, body: ConsentIn) -> dict[str, Any]:
         "insight_of_minor": body.einsichtsfaehig,
         "custody": body.sorge,
         "carer_covers": body.betreuer_aufgabenkreis,
+        "household_agreed": body.haushaltsmitglieder_eingewilligt,
         "release_natural_person": release.natuerliche_person if release else None,
         "release_hash": hashed,
         "wording_version": body.nachweis.wortlaut_version,

@@ -61,6 +61,9 @@ class ConsentIn(BaseModel):
     einsichtsfaehig: bool | None = Field(default=None, description="bei Minderjährigen; ohne Angabe: ab 15 ja")
     sorge: Custody | None = Field(default=None, description="bei Minderjährigen, wie nachgewiesen")
     betreuer_aufgabenkreis: bool | None = Field(default=None, description="der Aufgabenkreis des Betreuers deckt es")
+    haushaltsmitglieder_eingewilligt: bool | None = Field(
+        default=None, description="bei Haushalt und Unterhalt: auch die übrigen Mitglieder, wie nachgewiesen"
+    )
     entbindung: Release | None = None
     nachweis: Evidence
 
@@ -96,6 +99,7 @@ class ConsentOut(BaseModel):
     einsichtsfaehig: bool | None
     sorge: str | None
     betreuer_aufgabenkreis: bool | None
+    haushaltsmitglieder_eingewilligt: bool | None
     entbindung_natuerliche_person: bool | None
     wortlaut_version: str
     sprache: str
@@ -125,6 +129,7 @@ class ConsentOut(BaseModel):
             einsichtsfaehig=row.insight_of_minor,
             sorge=row.custody,
             betreuer_aufgabenkreis=row.carer_covers,
+            haushaltsmitglieder_eingewilligt=row.household_agreed,
             entbindung_natuerliche_person=row.release_natural_person,
             wortlaut_version=row.wording_version,
             sprache=row.language,

@@ -27,6 +27,7 @@ from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
 from consent.consents import Consent, GivenBy
 from consent.facts import FirstCollection, Item, Objection, ObjectionScope, Party, PersonFacts, TransferFacts
+from consent.gates.necessity import OF_SEVERAL
 from schemas.declarations import Declarations, RegisteredProcedure
 from schemas.identifiers import DataCategory, Mode
 from schemas.message import Person
@@ -238,7 +239,8 @@ def _named(sought: Sought, records: Records) -> list[Consent]:
 def _represented(said: Declarations, sought: Sought, records: Records) -> Declarations:
     """Return the declarations as far as what was proven when the consents were taken does not say otherwise.
 
-    Joint custody, or a Betreuer without the task, on one of them counts for all; the contrary where all say it.
+    Joint custody, a Betreuer without the task, or a member of the household who has not consented, on one of them
+    counts for all; the contrary where all say it.
     """
     rows = [row for consent in sought.named_consents if (row := records.consents.get(consent)) is not None]
     custody = {row.custody for row in rows}
@@ -251,6 +253,11 @@ def _represented(said: Declarations, sought: Sought, records: Records) -> Declar
         said = replace(said, betreuer_aufgabenkreis=False)
     elif covers == {True} and said.betreuer_aufgabenkreis is None:
         said = replace(said, betreuer_aufgabenkreis=True)
+    agreed = {row.household_agreed for row in rows if not OF_SEVERAL.isdisjoint(row.categories)}
+    if False in agreed:
+        said = replace(said, haushaltsmitglieder_eingewilligt=False)
+    elif agreed == {True} and said.haushaltsmitglieder_eingewilligt is None:
+        said = replace(said, haushaltsmitglieder_eingewilligt=True)
     return said
 
 

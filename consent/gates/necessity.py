@@ -14,7 +14,8 @@ from consent.rows import ConditionRow, Fulfilled
 from schemas.identifiers import DataCategory, Part
 
 NOT_NEEDED = "NICHT_ERFORDERLICH"
-_OF_SEVERAL = frozenset({DataCategory.HAUSHALT, DataCategory.UNTERHALT})
+OF_SEVERAL = frozenset({DataCategory.HAUSHALT, DataCategory.UNTERHALT})
+"""Categories that concern others beside the one who consents (dossier 6.4)."""
 _MERE_IDENTITY = frozenset({DataCategory.STAMMDATEN, DataCategory.ORDNUNGSMERKMAL})
 _CHILD_FROM, _CHILD_TO = 12, 17
 
@@ -63,7 +64,7 @@ def _tax_id(case: Case, item: Item) -> bool:
 def _by_consent(case: Case, item: Item) -> Fall | None:
     """EW: a valid consent names the category; where one names it and is faulty, the fault is the code (D 22)."""
     if consents := case.covering(item):
-        if item.category in _OF_SEVERAL and case.facts.declarations.haushaltsmitglieder_eingewilligt is not True:
+        if item.category in OF_SEVERAL and case.facts.declarations.haushaltsmitglieder_eingewilligt is not True:
             return Fall(item, declared.FALSCHE_PERSON)
         case.rely(consents[0])
         return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from typer.testing import CliRunner
 
 from broker.audit.sequencer import Sealer
 from broker.cli.main import app
-from tests.deployment import environment_of, process_of
+from consent.catalogue import load_catalogue
+from tests.broker.law.variants import folder_with
+from tests.deployment import environment_of, process_of, surroundings
 from tests.flow.world import JOBCENTER, SOZIALAMT, open_kreis
 from tests.house.source import ROOT
 from tests.world import DIRECTORY, on_postgresql
@@ -115,6 +119,33 @@ def test_every_command_may_do_its_work(data_dir: Path, filled: dict[str, str], m
     assert unexpected == {}
     every = set(leaves(typer.main.get_command(app)))
     assert {one for one in every if any(f"{line} ".startswith(f"{one} ") for line in LINES)} == every - OTHERS
+
+
+def run(folder: Path, *words: str, login: str = "") -> tuple[int, str]:
+    """Run a command as a process of its own, under its login or another's; return status and what it printed."""
+    given = surroundings() | environment_of(folder, *((login,) if login else words))
+    done = subprocess.run(
+        [sys.executable, "-m", "broker", *words], cwd=ROOT, env=given, capture_output=True, check=False
+    )
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def test_another_law_comes_into_force_under_the_narrow_logins(
+    data_dir: Path, filled: dict[str, str], tmp_path: Path
+) -> None:
+    """As real processes: `law activate` keeps it and lets it count, `law replay` reads it back, neither the other's."""
+    assert filled
+    other = folder_with(tmp_path / "law", {}, remark="another")
+    new, activating = load_catalogue(other).fingerprint, ("law", "activate", str(other), "--from", "2099-01-01")
+    looked, done = run(data_dir, *activating), run(data_dir, *activating, "--yes")
+    shown = run(data_dir, "law", "show", "--on", "2099-01-01")
+    replayed = run(data_dir, "law", "replay", "--since", "2026-01-01", "--catalogue", new)
+    refused = run(data_dir, *activating, "--yes", login="replay")
+
+    assert (looked[0], done[0], "In Kraft gesetzt." in done[1]) == (1, 0, True), (looked, done)
+    assert (shown[0], f"Regelkatalog {new}" in shown[1]) == (0, True), shown
+    assert replayed[0] == 0, replayed
+    assert (refused[0], "amtsbruecke db logins" in refused[1], "Traceback" in refused[1]) == (78, True, False), refused
 
 
 def test_another_login_is_told_whose_command_it_is(
