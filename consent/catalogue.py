@@ -192,7 +192,7 @@ def _view(tables: Mapping[str, tuple[rows.Row, ...]], day: date, switches: froze
         default_marks=active("default_mark", rows.DefaultMarkRow),
         locks=keyed("lock", rows.LockRow),
         keys=grouped(active("key", rows.KeyRow), lambda row: row.lock),
-        deletions=frozenset(row.purpose for row in active("deletion", rows.DeletionRow)),
+        deletions=MappingProxyType({row.purpose: row for row in active("deletion", rows.DeletionRow)}),
         reasons=frozenset(row.code for row in active("collection_reason", rows.CollectionReasonRow)),
         collection_norms=active("collection_norm", rows.CollectionNormRow),
         parameters=MappingProxyType({row.code: row.value for row in active("parameter", rows.ParameterRow)}),

@@ -41,7 +41,8 @@ class CatalogueDay:
     locks: Mapping[OriginMark, rows.LockRow]
     keys: Mapping[str, tuple[rows.KeyRow, ...]]
     """Keys by the lock that they open, in the order of the table."""
-    deletions: frozenset[str]
+    deletions: Mapping[str, rows.DeletionRow]
+    """Purposes whose data have to be deleted afterwards."""
     reasons: frozenset[str]
     collection_norms: tuple[rows.CollectionNormRow, ...]
     parameters: Mapping[str, int]

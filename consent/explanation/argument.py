@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from consent.catalogue import Catalogue
 from consent.decision import Decision, Finding, Outcome, Permit, Refusal, RefusalKind, Removed
 from consent.engine import open_case
-from consent.explanation.sentences import USUAL, CodeSaid, Language, sentences
-from consent.explanation.variants import TAX_ID, condition_of, is_consent, named, variant
+from consent.explanation.remedies import Group, deciding_groups, figures, groups, remedy, said_why
+from consent.explanation.sentences import Language, sentences
+from consent.explanation.variants import condition_of, is_consent, variant
 from consent.explanation.words import Words
-from consent.facts import FirstCollection, Item, TransferFacts
+from consent.facts import Item, TransferFacts
 from consent.gates.case import RECIPIENT, Case
 from consent.gates.grounds import basis
 from consent.gates.necessity import useful
 from consent.owed import due
-from consent.rows import CategoryClass, DutyRow, Lasts, SwitchRow
+from consent.rows import DutyRow, Lasts, Occasion, SwitchRow
 from schemas.identifiers import DataCategory
 
 CASE = "case"
@@ -99,7 +100,8 @@ def explain(reasons: Reasons, catalogue: Catalogue, language: Language) -> tuple
     except KeyError:
         return _unknown(language)
     points = {row.code: row for row in catalogue.tables["switch"] if isinstance(row, SwitchRow)}
-    told = _Argument(reasons, case, Words(case, language), points)
+    use = case.internal and not any(f.gate == "G2" and f.outcome is Outcome.DENY for f in reasons.findings)
+    told = _Argument(reasons, case, Words(case, language, use), points)
     parts = {
         "wanted": told.wanted(),
         "outcome": told.outcome(),
@@ -124,22 +126,6 @@ def _unknown(language: Language) -> tuple[Section, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
-    """Items that fell at one gate for one reason."""
-
-    finding: Finding
-    items: tuple[Item, ...]
-    variant: str
-    condition: str | None
-    needed: bool = True
-    """Whether the purpose needs them on this route at all; without that nothing helps."""
-
-    @property
-    def categories(self) -> tuple[DataCategory, ...]:
-        return tuple(dict.fromkeys(item.category for item in self.items))
-
-
-@dataclass(frozen=True, slots=True)
 class _Argument:
     reasons: Reasons
     case: Case
@@ -154,7 +140,7 @@ class _Argument:
 
     def wanted(self) -> Iterator[Sentence]:
         words, categories = self.words, _categories(self.reasons.facts.items)
-        yield Sentence(words.frame("wanted_use" if self.case.internal else "wanted"))
+        yield Sentence(words.frame("wanted_use" if words.use else "wanted"))
         yield Sentence(words.frame("purpose"), code=self.reasons.facts.purpose)
         if categories:
             yield Sentence(words.frame("categories", kategorien=words.categories(categories)), categories=categories)
@@ -174,8 +160,7 @@ class _Argument:
         elif self._too_little(deciding):
             yield Sentence(words.frame("remainder"), norms=deciding.norms, code=deciding.code)
         else:
-            said = self._said(deciding, variant(self.case, deciding, None))
-            text = words.on_norms(self._why(said, deciding), deciding.norms)
+            text = words.on_norms(self._why(deciding, variant(self.case, deciding, None)), deciding.norms)
             yield Sentence(text, norms=deciding.norms, code=deciding.code)
 
     def grounds(self) -> Iterator[Sentence]:
@@ -183,7 +168,7 @@ class _Argument:
         if self.reasons.kind is not None:
             return
         words = self.words
-        norms = next((f.norms for f in self.reasons.findings if f.gate == "G5"), ())
+        norms = self._carrying()
         if norms:
             yield Sentence(words.frame(self._basis(), normen=words.norms(norms)), norms=norms)
         if self.case.obligation and self._basis() == "statute":
@@ -200,6 +185,12 @@ class _Argument:
             if finding.outcome is Outcome.PASS and finding.norms and finding.gate in words.all.gates:
                 text = words.on_norms(words.fill(words.all.gates[finding.gate]), finding.norms)
                 yield Sentence(text, norms=finding.norms)
+
+    def _carrying(self) -> tuple[str, ...]:
+        """Return the norms of the ground; where items fell at its gate, its finding is about those."""
+        passed = (f.norms for f in self.reasons.findings if f.gate == "G5" and f.outcome is Outcome.PASS)
+        found = basis(self.case)
+        return next(passed, found.norms if found else ())
 
     def _basis(self) -> str:
         if self.case.internal:
@@ -227,7 +218,7 @@ class _Argument:
 
     def fallen(self) -> Iterator[Sentence]:
         words = self.words
-        for group in self._groups():
+        for group in groups(self.case, self.reasons.findings):
             reason = words.on_norms(self._reason(group), group.finding.norms)
             text = words.frame("fallen", kategorien=words.categories(group.categories), grund=reason)
             yield Sentence(text, group.finding.norms, group.condition or group.finding.code, group.categories)
@@ -235,27 +226,11 @@ class _Argument:
             text = words.frame("fallen", kategorien=words.categories(hidden), grund=words.frame("neutral"))
             yield Sentence(text, categories=hidden)
 
-    def _groups(self) -> list[_Group]:
-        """Return what fell, by finding and by the sentence that fits."""
-        items = {item.id: item for item in self.reasons.facts.items}
-        found: dict[tuple[int, str, str | None, bool], list[Item]] = {}
-        removals = [f for f in self.reasons.findings if f.outcome is Outcome.REMOVE and f.gate]
-        for place, finding in enumerate(removals):
-            for item in (items[block] for block in finding.items):
-                chosen = variant(self.case, finding, item)
-                asked = finding.code == "NICHT_ERFORDERLICH" and finding.gate == "G6" and chosen == USUAL
-                condition = condition_of(self.case, item.category) if asked else None
-                found.setdefault((place, chosen, condition, named(self.case, item.category)), []).append(item)
-        return [
-            _Group(removals[place], tuple(of), chosen, condition, needed)
-            for (place, chosen, condition, needed), of in found.items()
-        ]
-
     def _hidden(self) -> tuple[DataCategory, ...]:
         """Return categories whose reason this reader may not know."""
         if not self.reasons.concealed:
             return ()
-        told = {item.id for group in self._groups() for item in group.items}
+        told = {item.id for group in groups(self.case, self.reasons.findings) for item in group.items}
         return tuple(dict.fromkeys(r.category for r in self.reasons.removed if r.block not in told))
 
     def _too_little(self, deciding: Finding) -> bool:
@@ -270,55 +245,30 @@ class _Argument:
 
     def remedies(self) -> Iterator[Sentence]:
         words, deciding = self.words, self.deciding
-        for group in self._groups():
+        for group in groups(self.case, self.reasons.findings):
             yield self._remedy(group)
         if self._hidden() or (deciding is not None and not deciding.gate):
             yield Sentence(words.frame("neutral_do"))
         if deciding is None or not deciding.gate or self._too_little(deciding):
             return
-        yield self._remedy(_Group(deciding, self._carried_by_consent(), variant(self.case, deciding, None), None))
+        for group in deciding_groups(self.case, deciding, self._kept()):
+            yield self._remedy(group)
         late = [lack.field for lack in deciding.missing if lack.by == RECIPIENT]
         if late and deciding.code == "UNVOLLSTAENDIG" and deciding.gate != "G7":
             yield Sentence(words.frame("missing_recipient", fehlt=words.lacking(late)), code=deciding.code)
 
-    def _carried_by_consent(self) -> tuple[Item, ...]:
-        """Return what a consent can carry: what the purpose needs, and no health data."""
-        case = self.case
-        return tuple(i for i in self._kept() if named(case, i.category) and case.klass(i) is not CategoryClass.G)
-
-    def _said(self, finding: Finding, chosen: str) -> CodeSaid:
-        codes, code = self.words.all.codes, finding.code or ""
-        return codes.get((code, finding.gate, chosen)) or codes[code, finding.gate, USUAL]
-
-    def _reason(self, group: _Group) -> str:
+    def _reason(self, group: Group) -> str:
         if group.condition is not None:
             return self.words.fill(self.words.all.conditions[group.condition].unmet)
-        return self._why(self._said(group.finding, group.variant), group.finding)
+        return self._why(group.finding, group.variant)
 
-    def _why(self, said: CodeSaid, finding: Finding) -> str:
+    def _why(self, finding: Finding, chosen: str) -> str:
         lacking = self.words.lacking(lack.field for lack in finding.missing)
-        return self.words.fill(said.why, fehlt=lacking, **self._figures())
+        return self.words.fill(said_why(self.words, finding, chosen), fehlt=lacking, **figures(self.case))
 
-    def _remedy(self, group: _Group) -> Sentence:
-        words = self.words
-        conditions = words.all.conditions
-        said = conditions[group.condition] if group.condition else self._said(group.finding, group.variant)
-        if not group.needed:
-            said = words.all.codes["NICHT_ERFORDERLICH", "G6", group.variant if group.variant == TAX_ID else USUAL]
-        names = words.categories(group.categories)
-        consent = words.frame("consent", kategorien=names)
-        text = words.fill(said.remedy, kategorien=names, einwilligung=consent, **self._figures(), **self._term())
+    def _remedy(self, group: Group) -> Sentence:
+        text = remedy(self.words, group, self.reasons.on)
         return Sentence(text, code=group.condition or group.finding.code, categories=group.categories)
-
-    def _figures(self) -> dict[str, int]:
-        figures = self.case.day.parameters
-        return {"tage": figures["ERSTERHEBUNG_FRIST_TAGE"], "monate": figures["ERSUCHEN_MONATE"]}
-
-    def _term(self) -> dict[str, str]:
-        """Say until when the person has to be given time to answer, and from when on the recipient can ask again."""
-        least = timedelta(days=self.case.day.parameters["ERSTERHEBUNG_FRIST_TAGE"])
-        until = _asked_until(self.reasons.facts.first_collection, self.reasons.on, least)
-        return {"frist": self.words.day(until), "ab": self.words.day(until + timedelta(days=1))}
 
     def obliges(self) -> Iterator[Sentence]:
         words = self.words
@@ -330,7 +280,13 @@ class _Argument:
                 begun = self.reasons.handed_over
                 last = due(row, begun) if begun and row.lasts is Lasts.FRIST else None
                 text = words.fill(words.all.duties[row.code], frist=self._until(row, last))
-                yield Sentence(words.on_norms(text, row.norms), row.norms, row.code, due=last)
+                norms = self._norms_of(row)
+                yield Sentence(words.on_norms(text, norms), norms, row.code, due=last)
+
+    def _norms_of(self, row: DutyRow) -> tuple[str, ...]:
+        """Return the norms of a duty: to delete, that of the purpose."""
+        deletion = self.case.day.deletions.get(self.reasons.facts.purpose)
+        return deletion.norms if deletion is not None and row.when is Occasion.ABGLEICH else row.norms
 
     def _until(self, row: DutyRow, last: date | None) -> str:
         words = self.words
@@ -351,10 +307,3 @@ class _Argument:
 
 def _categories(items: Iterable[Item]) -> tuple[DataCategory, ...]:
     return tuple(dict.fromkeys(item.category for item in items))
-
-
-def _asked_until(record: FirstCollection | None, on: date, least: timedelta) -> date:
-    """Return the first deadline that is long enough: of the question that was asked, or of one asked on the day."""
-    if record is None or record.asked is None or record.deadline is None:
-        return on + least
-    return max(record.deadline, record.asked + least)

@@ -8,13 +8,15 @@ from types import MappingProxyType
 from consent.decision import Finding, Outcome, RefusalKind
 from consent.explanation.sentences import USUAL
 from consent.facts import Item
-from consent.gates.case import Case
+from consent.gates.case import Case, marks
 from consent.gates.grounds import basis, consent_only
+from consent.gates.keys import objected
 from consent.rows import CategoryClass, Fulfilled
-from schemas.identifiers import DataCategory, Mode, Part
+from schemas.identifiers import DataCategory, Mode, OriginMark, Part
 
 TAX_ID = "steuer_id"
-_OF_SEVERAL = frozenset({DataCategory.HAUSHALT, DataCategory.UNTERHALT})
+OF_SEVERAL = frozenset({DataCategory.HAUSHALT, DataCategory.UNTERHALT})
+"""Categories that are about all members of a household."""
 
 
 def variant(case: Case, finding: Finding, item: Item | None) -> str:
@@ -23,8 +25,30 @@ def variant(case: Case, finding: Finding, item: Item | None) -> str:
     return choose(case, finding, item) if choose else USUAL
 
 
-def _entrusted(case: Case, finding: Finding, _: Item | None) -> str:
-    return "kinderschutz" if case.purpose.schutzauftrag and finding.gate == "G4 a" else USUAL
+def _child(case: Case, finding: Finding, _: Item | None) -> str:
+    return "kinderschutz" if case.purpose.schutzauftrag and finding.gate != "G4 EMPFANGEN" else USUAL
+
+
+def _medical(case: Case, finding: Finding, item: Item | None) -> str:
+    """Tell what opens the lock of § 76 here: danger to a child, a claim, a release; after an objection, or at all."""
+    if item is None or finding.gate != "G4 b":
+        return USUAL
+    if case.purpose.schutzauftrag:
+        return "kinderschutz"
+    if condition_of(case, item.category) == "NR1A":
+        return "nachweis"
+    opinion, ground = OriginMark.GUTACHTEN in marks(case, item), basis(case)
+    under_69 = ground is not None and ground.par69
+    if opinion and not under_69:
+        return "nicht_69"
+    if opinion and objected(case, item):
+        return "widerspruch"
+    return "begutachtung" if under_69 and OriginMark.ARZT_203 not in item.marks else USUAL
+
+
+def _shelter(case: Case, finding: Finding, _: Item | None) -> str:
+    said = case.facts.declarations.anhaltspunkte_schutz is True
+    return USUAL if said or finding.gate != "G8" else "register"
 
 
 def _success(case: Case, finding: Finding, _: Item | None) -> str:
@@ -88,7 +112,7 @@ def _not_needed(case: Case, _: Finding, item: Item | None) -> str:
 
 
 def _wrong_person(case: Case, finding: Finding, item: Item | None) -> str:
-    several = finding.gate == "G6" and item is not None and item.category in _OF_SEVERAL
+    several = finding.gate == "G6" and item is not None and item.category in OF_SEVERAL
     return "haushalt" if several and item is not None and case.covering(item) else USUAL
 
 
@@ -96,13 +120,21 @@ def _said_no(_: Case, finding: Finding, __: Item | None) -> str:
     return "mensch" if finding.kind is RefusalKind.HUMAN else USUAL
 
 
-def _procedure(_: Case, finding: Finding, __: Item | None) -> str:
-    return "kategorie" if finding.outcome is Outcome.REMOVE else USUAL
+def _procedure(case: Case, finding: Finding, _: Item | None) -> str:
+    if finding.outcome is Outcome.REMOVE:
+        return "kategorie"
+    many = (case.facts.declarations.anzahl_personen or 0) > case.day.parameters["MASSEN_PERSONEN"]
+    return "viele" if many else USUAL
 
 
 _CHOICES: Mapping[str, Callable[[Case, Finding, Item | None], str]] = MappingProxyType(
     {
-        "PAR65": _entrusted,
+        "PAR65": _child,
+        "PAR76": _medical,
+        "PAR203": _child,
+        "SCHUTZINTERESSE": _shelter,
+        "ERSTERHEBUNG_FEHLT": _child,
+        "ERSTERHEBUNG_FRIST": _child,
         "PAR64_2": _success,
         "KEIN_GRUND": _no_ground,
         "NICHT_ERFORDERLICH": _not_needed,

@@ -9,14 +9,28 @@ from typing import Any
 
 from consent.explanation.sentences import Language, Said, Sentences, UnitSaid, sentences
 from consent.gates.case import Case
+from consent.norm import Norm
+from consent.rows import Regime
 from schemas.identifiers import DataCategory
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_DATIVE = 1
 _AND = {Language.DE: "und", Language.EN: "and"}
-_ROLES = {Language.DE: ("Absender", "Empfänger"), Language.EN: ("sender", "recipient")}
+_ROLES = {Language.DE: ("absendende", "empfangende"), Language.EN: ("sending", "receiving")}
+_PASSED_ON = {
+    Language.DE: {False: ("übermittelt", "übermitteln"), True: ("weitergegeben", "weitergeben")},
+    Language.EN: {False: ("transferred", "transfer"), True: ("passed on", "pass on")},
+}
+"""Between two controllers, and inside one."""
+_OF_SOCIAL_DATA = ("SGB X § 67b", "SGB X § 67d", "SGB X § 69")
+"""Norms that bind senders of Sozialdaten alone."""
+_OTHERWISE = {Regime.ASYLBLG: ("DSGVO Art. 6 Abs. 1", "DSG NRW"), Regime.BEISTAND_68: ("SGB VIII § 68",)}
+"""What binds the others where a reason names nothing else."""
+_YOUTH, _ASKED, _ASKED_BY_YOUTH = "SGB8", ("SGB X § 67a",), ("SGB VIII § 62",)
+"""The Jugendamt collects by a norm of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,8 @@ class Words:
 
     case: Case
     language: Language
+    use: bool = False
+    """The two sides are one controller."""
 
     @property
     def all(self) -> Sentences:
@@ -41,9 +57,14 @@ class Words:
 
     def _known(self) -> Mapping[str, str]:
         sender, recipient = self._sides()
+        passed, to_pass = _PASSED_ON[self.language][self.use]
         return {
+            "uebermittelt": passed,
+            "Uebermittelt": _begun(passed),
+            "uebermitteln": to_pass,
             "absender": sender[0],
             "dem_absender": sender[1],
+            "vom_absender": f"von {sender[1]}".replace("von dem ", "vom "),
             "Absender": _begun(sender[0]),
             "empfaenger": recipient[0],
             "dem_empfaenger": recipient[1],
@@ -59,7 +80,10 @@ class Words:
         found = [self._unit(row.code.value, row.name) for row in units]
         if units[0].code is units[1].code:
             roles = _ROLES[self.language]
-            return [tuple(f"{form} ({role})" for form in forms) for forms, role in zip(found, roles, strict=True)]
+            return [
+                tuple(_in_role(form, role, place) for place, form in enumerate(forms))
+                for forms, role in zip(found, roles, strict=True)
+            ]
         return found
 
     def _unit(self, code: str, name: str) -> tuple[str, ...]:
@@ -81,14 +105,28 @@ class Words:
 
     def norms(self, norms: Iterable[str]) -> str:
         """Return norms as lawyers cite them: the statute behind."""
-        found = [cited(norm) for norm in dict.fromkeys(norms)]
+        found = [cited(norm) for norm in self._binding(norms)]
         *first, last = found or [""]
         return f"{', '.join(first)} {_AND[self.language]} {last}" if first else last
 
     def on_norms(self, text: str, norms: Iterable[str]) -> str:
         """Put norms that a text does not name behind it, before its full stop."""
-        unnamed = [cited(norm) for norm in dict.fromkeys(norms) if cited(norm) not in text]
+        unnamed = [cited(norm) for norm in self._binding(norms) if cited(norm) not in text]
         return f"{text.removesuffix('.')} ({', '.join(unnamed)})." if unnamed else text
+
+    def _binding(self, norms: Iterable[str]) -> tuple[str, ...]:
+        """Return norms that bind this sender, each once, and none of which a closer one is there."""
+        left = tuple(norms)
+        if self.case.sender.regime in _OTHERWISE:
+            left = _without(left, _OF_SOCIAL_DATA, _OTHERWISE[self.case.sender.regime])
+        if self.case.recipient.controller == _YOUTH:
+            left = _without(left, _ASKED, _ASKED_BY_YOUTH)
+        found = {norm: Norm.parse(norm) for norm in left}
+        return tuple(
+            norm
+            for norm, place in found.items()
+            if not any(other != place and other.lies_in(place) for other in found.values())
+        )
 
     def day(self, day: date) -> str:
         """Write a day."""
@@ -104,6 +142,20 @@ def cited(norm: str) -> str:
         if found:
             return f"{sign.strip()} {place} {statute}"
     return norm
+
+
+def _without(norms: tuple[str, ...], foreign: tuple[str, ...], instead: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out norms that bind others; where nothing else is left say what binds instead."""
+    places = [Norm.parse(norm) for norm in foreign]
+    left = tuple(norm for norm in norms if not any(map(Norm.parse(norm).lies_in, places)))
+    return left or (instead if norms else ())
+
+
+def _in_role(form: str, role: str, place: int) -> str:
+    """Put a role behind the article of a name: ``das absendende Jobcenter``, ``dem absendenden Jobcenter``."""
+    article, _, name = form.partition(" ")
+    inflected = role.endswith("e") and (place == _DATIVE or article == "den")
+    return f"{article} {role}{'n' if inflected else ''} {name}"
 
 
 def _begun(text: str) -> str:

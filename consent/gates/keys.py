@@ -99,6 +99,11 @@ def _may_object(case: Case, item: Item, by: GivenBy) -> bool:
     return by in _THEMSELVES | _PARENTS if unsure else by in (_THEMSELVES if alone else _PARENTS)
 
 
+def objected(case: Case, item: Item) -> bool:
+    """Whether an objection under § 76 stands against this item."""
+    return _objection_76(case, item) is not None
+
+
 def objector(case: Case, item: Item) -> str | None:
     """Return on whose record the objection under § 76 rests that keeps the item locked, if any."""
     objection = _objection_76(case, item)

@@ -26,8 +26,9 @@ def _received(case: Case, item: Item) -> Fall | None:
     if origin.ursprungszweck is None and not case.internal:
         return Fall(item, "UNVOLLSTAENDIG", missing=missing("ursprungszweck", SENDER))
     same = origin.ursprungszweck == case.facts.purpose
-    if not same and origin.ursprungszweck in case.day.deletions:
-        return Fall(item, "LOESCHPFLICHT")
+    deletion = case.day.deletions.get(origin.ursprungszweck or "")
+    if not same and deletion is not None:
+        return Fall(item, "LOESCHPFLICHT", norms=deletion.norms)
     if not same and not case.sender.par35:
         return Fall(item, "PAR78")
     locks = case.day.locks

@@ -77,7 +77,7 @@ async def test_a_refused_decision_is_reachable(kreis: Kreis) -> None:
     assert (decision["outcome"], decision["kind"], decision["code"]) == ("DENY", problem["kind"], problem["code"])
     assert said(decision, "remedies")
     assert "transfer" not in decision["links"]
-    assert said(decision, "duties") == "Da nichts übermittelt wird, entstehen keine Pflichten."
+    assert said(decision, "duties") == "Weil nichts hinausgeht, entstehen keine Pflichten."
 
 
 async def test_all_or_nothing_is_told(kreis: Kreis) -> None:

@@ -18,15 +18,16 @@ SIDES = {
     "absender",
     "Absender",
     "dem_absender",
+    "vom_absender",
     "empfaenger",
     "Empfaenger",
     "dem_empfaenger",
     "den_empfaenger",
     "zweck",
 }
-ANYWHERE = SIDES | {"modus"}
+ANYWHERE = SIDES | {"modus", "uebermittelt", "Uebermittelt", "uebermitteln"}
 WHY = ANYWHERE | {"fehlt", "tage", "monate"}
-REMEDY = ANYWHERE | {"kategorien", "einwilligung", "tage", "monate", "frist", "ab"}
+REMEDY = ANYWHERE | {"kategorien", "einwilligung", "vertretung", "tage", "monate", "frist", "ab"}
 FRAMES = ANYWHERE | {"kategorien", "tag", "grund", "normen", "zahl", "fehlt", "schalter"}
 
 
