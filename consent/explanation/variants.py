@@ -33,14 +33,14 @@ def _medical(case: Case, finding: Finding, item: Item | None) -> str:
     """Tell what opens the lock of § 76 here: danger to a child, a claim, a release; after an objection, or at all."""
     if item is None or finding.gate != "G4 b":
         return USUAL
-    if case.purpose.schutzauftrag:
-        return "kinderschutz"
-    if condition_of(case, item.category) == "NR1A":
-        return "nachweis"
     opinion, ground = OriginMark.GUTACHTEN in marks(case, item), basis(case)
     under_69 = ground is not None and ground.par69
     if opinion and not under_69:
         return "nicht_69"
+    if case.purpose.schutzauftrag:
+        return "kinderschutz"
+    if condition_of(case, item.category) == "NR1A":
+        return "nachweis"
     if opinion and objected(case, item):
         return "widerspruch"
     return "begutachtung" if under_69 and OriginMark.ARZT_203 not in item.marks else USUAL
