@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 from consent.consents import NOTICES, Consent, ConsentForm, GivenBy
@@ -26,12 +27,18 @@ LATER = timedelta(days=20)
 ADULT, ALONE = 18, 15
 
 
-def keys(text: str) -> set[Key]:
+@cache
+def keys(text: str) -> frozenset[Key]:
     """Return which advices a text is: (code, gate, variant), or (condition, "", "")."""
+    return frozenset(key for key, pattern in _patterns().items() if pattern.fullmatch(text))
+
+
+@cache
+def _patterns() -> Mapping[Key, re.Pattern[str]]:
     said = sentences()
     told = {key: code.remedy for key, code in said.codes.items()}
     told |= {(code, "", ""): condition.remedy for code, condition in said.conditions.items()}
-    return {key for key, remedy in told.items() if _pattern(remedy).fullmatch(text)}
+    return {key: _pattern(remedy) for key, remedy in told.items()}
 
 
 def _pattern(said: Said) -> re.Pattern[str]:

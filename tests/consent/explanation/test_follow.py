@@ -57,7 +57,7 @@ def test_whoever_follows_advice_is_not_refused_for_the_same_again(
     follow_to_the_end(catalogue, case.facts, case.on, {**FOLLOWED, **OTHERWISE} if second else FOLLOWED)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(drawn=transfers(people=1))
 def test_of_any_transfer_too(drawn: TransferFacts) -> None:
     """Whatever is wanted by whom: no advice is given twice, and each way ends."""
