@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -119,7 +119,10 @@ def _received(path: Path, target: str, name: str, found: _Found, units: frozense
 
 
 def _move(inbound: int, name: str, state: os.stat_result, reason_code: str | None) -> None:
-    """Move the file that was read; one that was replaced since is another quittung, and stays for the next round."""
+    """Move the file that was read; one that was replaced since is another quittung, and stays for the next round.
+
+    One that another process moved in the same moment is settled: two pick up at once where the first was slow.
+    """
     now = durable.status(inbound, name)
     if now is None or (now.st_ino, now.st_mtime_ns) != (state.st_ino, state.st_mtime_ns):
         return
@@ -128,7 +131,8 @@ def _move(inbound: int, name: str, state: os.stat_result, reason_code: str | Non
         if reason_code is not None:
             durable.write_hidden(where, ".grund.teil", reason_code.encode() + b"\n")
             durable.rename(where, ".grund.teil", f"{free}{REASON_NAME}")
-        os.rename(name, free, src_dir_fd=inbound, dst_dir_fd=where)
+        with suppress(FileNotFoundError):
+            os.rename(name, free, src_dir_fd=inbound, dst_dir_fd=where)
         os.fsync(where)
         os.fsync(inbound)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.base import AgencyAdapter, DeliveryError, ReceivedQuittung
+from adapters.channels import folder_quittungen
 from schemas.identifiers import UnitCode
 from tests.adapters.examples import MARKER, NOON, adapter, leave_quittung
 
@@ -119,6 +120,24 @@ def test_what_replaced_it_meanwhile_is_not_settled_with_it(office: AgencyAdapter
     leave_quittung(place, "neu.xml", b"<neu/>", ago=timedelta(seconds=30)).rename(place / "quittungen/a.xml")
     old.acknowledge()
     assert [quittung.content for quittung in collect(office)] == [b"<neu/>"]
+
+
+def test_what_another_process_settles_in_the_same_moment_is_settled(
+    office: AgencyAdapter, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one was slow and another took the office over, the loser finds nothing to move and ends no round by it."""
+    leave_quittung(place, "a.xml", b"<a/>")
+    (slow,), (quick,) = collect(office), collect(office)
+    free_name = folder_quittungen._free_name
+
+    def overtaken(where: int, name: str) -> str:
+        monkeypatch.setattr(folder_quittungen, "_free_name", free_name)
+        quick.acknowledge()
+        return free_name(where, name)
+
+    monkeypatch.setattr(folder_quittungen, "_free_name", overtaken)
+    slow.acknowledge()
+    assert [path.name for path in (place / "quittungen/erledigt").iterdir()] == ["a.xml"]
 
 
 def test_one_over_the_limit_is_refused_and_holds_up_no_other(office: AgencyAdapter, place: Path) -> None:
