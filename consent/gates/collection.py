@@ -22,7 +22,7 @@ def collection(case: Case) -> Verdict:
         return NOT_ASKED
     record = case.facts.first_collection
     if record is None:
-        return _lacks("first_collection")
+        return _lacks(case, "first_collection")
     if record.status == "VERSUCHT_FRUCHTLOS":
         return _tried(case, record)
     if record.status == "UNVERHAELTNISMAESSIG":
@@ -30,42 +30,42 @@ def collection(case: Case) -> Verdict:
     if record.status == "RECHTSNORM":
         return _by_norm(case, record)
     if record.status == "AUFGABENART":
-        return _passed(case, by_task=True) if _task_needs_others(case) else _absent()
+        return _passed(case, by_task=True) if _task_needs_others(case) else _absent(case)
     if record.status == "EINWILLIGUNG":
         return _by_consent(case)
-    return _absent()
+    return _absent(case)
 
 
 def _tried(case: Case, record: FirstCollection) -> Verdict:
     """Asked with a deadline that has passed and gave at least the days of the rule."""
     if record.asked is None or record.deadline is None:
-        return _lacks("asked" if record.asked is None else "deadline")
+        return _lacks(case, "asked" if record.asked is None else "deadline")
     least = timedelta(days=case.day.parameters["ERSTERHEBUNG_FRIST_TAGE"])
     if record.deadline >= case.on or record.deadline - record.asked < least:
-        return Verdict(stop=Stop("ERSTERHEBUNG_FRIST", missing=missing("deadline", RECIPIENT)))
+        return _refused(case, "ERSTERHEBUNG_FRIST", "deadline")
     return _passed(case)
 
 
 def _disproportionate(case: Case, record: FirstCollection) -> Verdict:
     """One of the reason codes; that it is quicker, or digital anyway, is none."""
     if record.reason_code is None:
-        return _lacks("reason_code")
-    return _passed(case) if record.reason_code in case.day.reasons else _absent()
+        return _lacks(case, "reason_code")
+    return _passed(case) if record.reason_code in case.day.reasons else _absent(case)
 
 
 def _by_norm(case: Case, record: FirstCollection) -> Verdict:
     """Ask for a norm of the list that belongs to the purpose, or to the recipient."""
     if record.norm is None:
-        return _lacks("norm")
+        return _lacks(case, "norm")
     try:
         named = Norm.parse(record.norm)
     except UnparsableNorm:
-        return _absent()
+        return _absent(case)
     for row in case.day.collection_norms:
         fits = row.purpose == case.facts.purpose or row.recipient == case.recipient.code
         if fits and named.lies_in(Norm.parse(row.norms[0])):
             return Verdict(norms=row.norms)
-    return _absent()
+    return _absent(case)
 
 
 def _task_needs_others(case: Case) -> bool:
@@ -82,7 +82,7 @@ def _by_consent(case: Case) -> Verdict:
     for item in case.kept:
         found[item.person].update(case.covering(item)[:1])
     if not all(found.values()):
-        return _absent()
+        return _absent(case)
     chosen = [case.rely(min(consents, key=lambda consent: consent.id)) for consents in found.values()]
     recorded = min((consent.recorded_by for consent in chosen if consent.recorded_by), default=None)
     return Verdict(norms=("DSGVO Art. 6 Abs. 1 Buchst. a",), rests_on=recorded)
@@ -95,9 +95,15 @@ def _passed(case: Case, *, by_task: bool = False) -> Verdict:
     return Verdict(norms=(f"SGB X § 67a Abs. 2 Satz 2 {number}",))
 
 
-def _lacks(field: str) -> Verdict:
-    return Verdict(stop=Stop("UNVOLLSTAENDIG", missing=missing(field, RECIPIENT)))
+def _lacks(case: Case, field: str) -> Verdict:
+    return _refused(case, "UNVOLLSTAENDIG", field)
 
 
-def _absent() -> Verdict:
-    return Verdict(stop=Stop(ABSENT, missing=missing("first_collection", RECIPIENT)))
+def _absent(case: Case) -> Verdict:
+    return _refused(case, ABSENT, "first_collection")
+
+
+def _refused(case: Case, code: str, field: str) -> Verdict:
+    """Stop; towards the Jugendamt the duty to ask the person first is that of SGB VIII § 62, too."""
+    norms = ("SGB VIII § 62 Abs. 2",) if case.recipient.controller == "SGB8" else ()
+    return Verdict(stop=Stop(code, missing=missing(field, RECIPIENT), norms=norms))

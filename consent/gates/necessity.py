@@ -41,7 +41,9 @@ def useful(case: Case) -> bool:
 
 
 def _item(case: Case, item: Item) -> Fall | None:
-    if case.row is None or _tax_id(case, item):
+    if _tax_id(case, item):
+        return Fall(item, NOT_NEEDED, norms=("IDNrG",))
+    if case.row is None:
         return Fall(item, NOT_NEEDED)
     if item.category in case.row.necessary:
         return None

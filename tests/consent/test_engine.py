@@ -222,6 +222,27 @@ def test_the_norm_of_the_first_collection_is_the_recipient_s(ask: Ask) -> None:
         assert [finding.norms for finding in ask(given).findings if finding.gate == "G7"] == [(norm,)]
 
 
+@pytest.mark.parametrize(
+    "collected",
+    [None, FirstCollection("NICHT_VERSUCHT"), FirstCollection("VERSUCHT_FRUCHTLOS", asked=DAY, deadline=DAY)],
+)
+def test_whose_duty_to_ask_the_person_first_was_broken(ask: Ask, collected: FirstCollection | None) -> None:
+    """Towards the Jugendamt SGB VIII says it, too; towards others SGB X alone."""
+    kita = facts(recipient=party("JUGENDAMT_KITA"), purpose=Purpose("KITA_BEITRAG"))
+    for given, also in ((kita, True), (facts(), False)):
+        norms = refused(ask(replace(given, first_collection=collected))).deciding.norms
+        assert ("SGB VIII § 62 Abs. 2" in norms) is also
+        assert "SGB X § 67a Abs. 2" in norms
+
+
+def test_the_tax_id_falls_by_its_own_act(ask: Ask) -> None:
+    """What removes it names the IDNrG; another surplus does not."""
+    given = facts("STAMMDATEN", "LEISTUNGSBEZUG", "ORDNUNGSMERKMAL", "SCHULDEN")
+    answer = permitted(ask(replace(given, declarations=Declarations(ordnungsmerkmal_typ="STEUER_IDNR"))))
+    named = {removed.category: "IDNrG" in removed.norms for removed in answer.removed}
+    assert named == {DataCategory.ORDNUNGSMERKMAL: True, DataCategory.SCHULDEN: False}
+
+
 def test_what_the_sender_declared_rests_on_nobody_s_record(ask: Ask) -> None:
     """Indications that the sender declared are its own."""
     given = facts("STAMMDATEN", "ANSCHRIFT", shelter_recorded_by=OTHER)
