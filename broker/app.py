@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -66,13 +67,36 @@ DESCRIPTION = (
     "Anmeldung: OAuth 2.0 client credentials mit private_key_jwt. Fehler: application/problem+json (RFC 9457)."
 )
 
+#: What is served, in the order in which a path is looked for.
+ROUTERS = (
+    submitting,
+    auth_router,
+    transfers_router,
+    delivery_router,
+    consents_router,
+    releases_router,
+    objections_router,
+    requests_router,
+    duties_router,
+    procedures_router,
+    decisions_router,
+    attempts_router,
+    agencies_router(caller),
+    language_router,
+    law_router,
+    oversight_router,
+    log_router,
+    health_router,
+)
+
 
 def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -> FastAPI:
     """Put the service together. `roles`: relay and deliver run inside this process as well."""
     roles_gateway, gateway = gateway, gateway.acting(DbRole.GATEWAY)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(starting: FastAPI) -> AsyncIterator[None]:
+        deque(iter_route_contexts(starting.routes), 0)  # made its own now, and not while the first request waits
         await keep_catalogue(gateway)
         inside = embedded_roles(roles_gateway, transport) if roles else []
         async with running([law_keeper.run(gateway), *inside], gateway):
@@ -92,28 +116,9 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Observed)
-    for router in (
-        submitting,
-        auth_router,
-        transfers_router,
-        delivery_router,
-        consents_router,
-        releases_router,
-        objections_router,
-        requests_router,
-        duties_router,
-        procedures_router,
-        decisions_router,
-        attempts_router,
-        agencies_router(caller),
-        language_router,
-        law_router,
-        oversight_router,
-        log_router,
-        health_router,
-    ):
-        app.include_router(router)
     metrics.know(routes=templates(app), problems=problems.PROBLEMS)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 
@@ -131,8 +136,12 @@ def batcher_of(
 
 
 def templates(app: FastAPI) -> frozenset[str]:
-    """Return the templates of all routes: what the figures may name."""
-    return frozenset(context.path for context in iter_route_contexts(app.routes) if context.path)
+    """Return the templates of all routes, those of `ROUTERS` and the app's own: what the figures may name.
+
+    Looks at the routers as they are: an app makes each of them its own when the first request asks for one.
+    """
+    given = [app.routes, *(router.routes for router in ROUTERS)]
+    return frozenset(found.path for routes in given for found in iter_route_contexts(routes) if found.path)
 
 
 async def _subject_changed(gateway: Gateway, connection: AsyncConnection, event: SubjectEvent) -> None:
