@@ -121,11 +121,11 @@ def test_every_command_may_do_its_work(data_dir: Path, filled: dict[str, str], m
     assert {one for one in every if any(f"{line} ".startswith(f"{one} ") for line in LINES)} == every - OTHERS
 
 
-def run(folder: Path, *words: str, login: str = "") -> tuple[int, str]:
-    """Run a command as a process of its own, under its login or another's; return status and what it printed."""
+def run(folder: Path, where: Path, *words: str, login: str = "") -> tuple[int, str]:
+    """Run a command as a process of its own in a folder, under its login or another's; return status and output."""
     given = surroundings() | environment_of(folder, *((login,) if login else words))
     done = subprocess.run(
-        [sys.executable, "-m", "broker", *words], cwd=ROOT, env=given, capture_output=True, check=False
+        [sys.executable, "-m", "broker", *words], cwd=where, env=given, capture_output=True, check=False
     )
     return done.returncode, (done.stdout + done.stderr).decode()
 
@@ -135,12 +135,12 @@ def test_another_law_comes_into_force_under_the_narrow_logins(
 ) -> None:
     """As real processes: `law activate` keeps it and lets it count, `law replay` reads it back, neither the other's."""
     assert filled
-    other = folder_with(tmp_path / "law", {}, remark="another")
-    new, activating = load_catalogue(other).fingerprint, ("law", "activate", str(other), "--from", "2099-01-01")
-    looked, done = run(data_dir, *activating), run(data_dir, *activating, "--yes")
-    shown = run(data_dir, "law", "show", "--on", "2099-01-01")
-    replayed = run(data_dir, "law", "replay", "--since", "2026-01-01", "--catalogue", new)
-    refused = run(data_dir, *activating, "--yes", login="replay")
+    new = load_catalogue(folder_with(tmp_path / "law", {}, remark="another")).fingerprint
+    activating = ("law", "activate", "law", "--from", "2099-01-01")
+    looked, done = run(data_dir, tmp_path, *activating), run(data_dir, tmp_path, *activating, "--yes")
+    shown = run(data_dir, tmp_path, "law", "show", "--on", "2099-01-01")
+    replayed = run(data_dir, tmp_path, "law", "replay", "--since", "2026-01-01", "--catalogue", new)
+    refused = run(data_dir, tmp_path, *activating, "--yes", login="replay")
 
     assert (looked[0], done[0], "In Kraft gesetzt." in done[1]) == (1, 0, True), (looked, done)
     assert (shown[0], f"Regelkatalog {new}" in shown[1]) == (0, True), shown
