@@ -21,7 +21,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import orjson
 
 from consent.facts import FACTS_VERSION, TransferFacts
-from consent.norm import Norm, UnparsableNorm
+from consent.norm import UnparsableNorm, cited
 
 PRESENT = "erklärt"
 ILLEGIBLE = "unlesbar"
@@ -92,9 +92,9 @@ def _there(words: str | None) -> str | None:
 
 
 def _norm(text: str | None) -> str | None:
-    """Keep a norm as it is printed, and what is none out of storage."""
+    """Keep norms as they are printed, and what is none out of storage."""
     try:
-        return str(Norm.parse(text)) if text is not None else None
+        return "; ".join(map(str, cited(text))) if text is not None else None
     except UnparsableNorm:
         return ILLEGIBLE
 

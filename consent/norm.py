@@ -22,6 +22,9 @@ _REST = tuple((name, re.compile(rf"\s*(?:{pattern})")) for name, _, pattern in _
 _LOOSE_STATUTE = re.compile(rf"^\s*({_STATUTE}) (?=§|Art\.)|(?<=[\d\w).]) ({_STATUTE})(?:\s+analog)?\s*(?:\(.*\))?\s*$")
 _BARE_STATUTE = re.compile(rf"^({_STATUTE})(?:\s*\(.*\))?$")
 _FOLLOWING = re.compile(r"(?<=\d) ?ff(?:\.|\b)")
+_BETWEEN = re.compile(r"\s*(?:[;,]|\bund\b|\biVm\b|\bi\. ?V\. ?m\.|\bin Verbindung mit\b)\s*")
+_SIGN = re.compile(r"(§§?|Art\.) ?")
+_LAST_STATUTE = re.compile(rf" ({_STATUTE})$")
 _BELOW = re.compile(r"\([^)]*\)|(?:S\.|Satz|Nr\.|Abs\.|HS|Halbsatz|Alt\.|A|Buchst\.)\s*\d+[a-z]?")
 
 
@@ -67,6 +70,27 @@ class Norm:
         mine, its = ((n.statute, *(getattr(n, name) for name, _, _ in _PLACES)) for n in (self, wider))
         same = all(a == b or not b for a, b in zip(mine, its, strict=True))
         return same and (self.paragraph == wider.paragraph or _in_range(self.paragraph, wider.paragraph))
+
+
+def cited(text: str) -> tuple[Norm, ...]:
+    """Read each norm of a citation: ``§§ 103, 104 SGB X``, ``§ 71(2) SGB X iVm § 87(2) AufenthG``; one norm gives one.
+
+    A part without a sign or a statute has that of its neighbour, as in speech. Raises `UnparsableNorm` where any part
+    is none.
+    """
+    parts = _BETWEEN.split(text.strip())
+    sign, statute = "§ ", ""
+    for place, part in enumerate(parts):
+        if found := _SIGN.match(part):
+            sign = "Art. " if found[1] == "Art." else "§ "
+        elif not _PRINTED.fullmatch(part):
+            parts[place] = sign + part
+    for place, part in reversed(list(enumerate(parts))):
+        if found := _LAST_STATUTE.search(part):
+            statute = found[1]
+        elif not _PRINTED.fullmatch(part):
+            parts[place] = f"{part} {statute}"
+    return tuple(Norm.parse(part) for part in parts)
 
 
 def _is_range(paragraph: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from consent.consents import Consent
 from consent.facts import FirstCollection
 from consent.gates.case import NOT_ASKED, RECIPIENT, Case, Stop, Verdict, missing
-from consent.norm import Norm, UnparsableNorm
+from consent.norm import Norm, UnparsableNorm, cited
 
 ABSENT = "ERSTERHEBUNG_FEHLT"
 
@@ -54,16 +54,16 @@ def _disproportionate(case: Case, record: FirstCollection) -> Verdict:
 
 
 def _by_norm(case: Case, record: FirstCollection) -> Verdict:
-    """Ask for a norm of the list that belongs to the purpose, or to the recipient."""
+    """Ask for a norm of the list that belongs to the purpose, or to the recipient; of several named, one has to."""
     if record.norm is None:
         return _lacks(case, "norm")
     try:
-        named = Norm.parse(record.norm)
+        named = cited(record.norm)
     except UnparsableNorm:
         return _absent(case)
     for row in case.day.collection_norms:
         fits = row.purpose == case.facts.purpose or row.recipient == case.recipient.code
-        if fits and named.lies_in(Norm.parse(row.norms[0])):
+        if fits and any(norm.lies_in(Norm.parse(row.norms[0])) for norm in named):
             return Verdict(norms=row.norms)
     return _absent(case)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from consent.facts import Item
 from consent.gates.case import Case, all_marks
 from consent.rows import DutyRow, Occasion, Regime
 from schemas.identifiers import OriginMark
@@ -24,9 +25,15 @@ def _marks_found(case: Case) -> set[OriginMark]:
     found: set[OriginMark] = set()
     for item in case.kept:
         found |= item.marks | all_marks(case, item)
-        if item.contested:
+        if item.contested or _came_contested(case, item):
             found.add(OriginMark.STRITTIG)
     return found
+
+
+def _came_contested(case: Case, item: Item) -> bool:
+    """Tell whether the mark under which an item was received says so: it travels (SGB X § 84 Abs. 2, reading C 11)."""
+    origin = item.received or case.facts.declarations.received
+    return OriginMark.EMPFANGEN in item.marks and origin.ursprungsmarke is OriginMark.STRITTIG
 
 
 def _to_a_fachkraft_outside(case: Case, found: set[OriginMark]) -> bool:

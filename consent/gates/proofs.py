@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from consent.consents import add_months
 from consent.gates.case import RECIPIENT, SENDER, Case, Stop, missing
-from consent.norm import Norm, UnparsableNorm
+from consent.norm import Norm, UnparsableNorm, cited
 from consent.rows import Proof, ProofRow
 from schemas.identifiers import Mode
 
@@ -88,7 +88,7 @@ def _request_or_87(case: Case, norms: tuple[str, ...]) -> Stop | None:
 
 def _is_87(text: str | None) -> bool:
     try:
-        return text is not None and Norm.parse(text).lies_in(PAR_87)
+        return text is not None and any(norm.lies_in(PAR_87) for norm in cited(text))
     except UnparsableNorm:
         return False
 

@@ -26,7 +26,7 @@ from consent.facts_json import (
     facts_to_json,
     upcast,
 )
-from consent.norm import Norm, UnparsableNorm
+from consent.norm import UnparsableNorm, cited
 from schemas.declarations import Declarations
 from tests.consent.samples import DAY, all_cases, facts
 from tests.consent.strategies import transfers
@@ -72,13 +72,13 @@ def plainly(value: Any, field: str = "") -> Any:
         return PRESENT if value else ""
     if isinstance(value, str) and field == "norm":
         try:
-            return str(Norm.parse(value))
+            return "; ".join(str(norm) for norm in cited(value))
         except UnparsableNorm:
             return ILLEGIBLE
     return value
 
 
-WORDS = st.sampled_from([None, "", "Frau Muster", "§ 69(1) Nr. 1 SGB X", "SGB X § 69 Abs. 1"])
+WORDS = st.sampled_from([None, "", "Frau Muster", "§ 69(1) Nr. 1 SGB X", "SGB X § 69 Abs. 1", "§§ 103, 104 SGB X"])
 
 
 @given(transfers(), WORDS, WORDS, WORDS, WORDS)

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from consent.norm import Norm, UnparsableNorm, paragraphs, same_paragraph
+from consent.norm import Norm, UnparsableNorm, cited, paragraphs, same_paragraph
 from consent.validity import Validity
 
 
@@ -41,6 +41,31 @@ def test_what_is_no_norm_is_refused(text: str) -> None:
     with pytest.raises(UnparsableNorm) as caught:
         Norm.parse(text)
     assert "irgendwas" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("§ 6(5) UVG", ["UVG § 6 Abs. 5"]),
+        ("§§ 103, 104 SGB X", ["SGB X § 103", "SGB X § 104"]),
+        ("§§ 103 und 105 Abs. 1 SGB X", ["SGB X § 103", "SGB X § 105 Abs. 1"]),
+        ("Art. 6(1) e, 9(2) b DSGVO", ["DSGVO Art. 6 Abs. 1 Buchst. e", "DSGVO Art. 9 Abs. 2 Buchst. b"]),
+        ("§ 71(2) Nr. 2 SGB X iVm § 87(2) AufenthG", ["SGB X § 71 Abs. 2 Nr. 2", "AufenthG § 87 Abs. 2"]),
+        ("SGB X § 103; SGB X § 104", ["SGB X § 103", "SGB X § 104"]),
+        ("§ 104 SGB X, DSG NRW", ["SGB X § 104", "DSG NRW"]),
+    ],
+)
+def test_a_citation_names_one_norm_or_several(text: str, printed: list[str]) -> None:
+    """Each norm of a citation is read, and what is printed of them is read back."""
+    assert [str(norm) for norm in cited(text)] == printed
+    assert cited("; ".join(printed)) == cited(text)
+
+
+@pytest.mark.parametrize("text", ["", "§ 104 SGB X, weil es eilt", "§ 104", "§§ 104, SGB X", "104 und 105"])
+def test_a_citation_with_anything_else_is_refused(text: str) -> None:
+    """One part that is no norm spoils the whole: nothing is guessed."""
+    with pytest.raises(UnparsableNorm):
+        cited(text)
 
 
 @pytest.mark.parametrize(
