@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.base import AgencyAdapter, DeliveryError, ReceivedQuittung
+from adapters.base import AgencyAdapter
 from adapters.registry import adapter_for
 from adapters.settings import AdapterSettingsError
-from broker.delivery.bringing import Office, longest, push
+from broker.delivery.bringing import Office, push
 from broker.delivery.in_flight import expire_due
-from broker.delivery.quittung import Brought, accept_quittung
+from broker.delivery.pick_up import pick_up
 from broker.delivery.strand import Strand
 from broker.directory.repository import channels
-from broker.errors import CannotDecide, ProblemError
+from broker.errors import CannotDecide
 from broker.gateway import Gateway
-from schemas.errors import SchemasError
-from schemas.xml import validate_quittung
 
 log = logging.getLogger(__name__)
 
@@ -126,35 +123,6 @@ async def _serve(gateway: Gateway, office: Office) -> int:
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
         log.warning("office cannot be served", extra={"agency": office.agency, "error": type(exc).__name__})
         return 0
-
-
-async def pick_up(gateway: Gateway, office: Office) -> int:
-    """Take in the quittungen that an office has left; return how many."""
-    run, seconds = office.strand.run, longest(gateway)
-    try:
-        received = await run(lambda: list(office.adapter.collect(gateway.clock())), seconds)
-        for quittung in received:
-            reason = await _take_in(gateway, office.agency, quittung)
-            await run(partial(quittung.settle, reason), seconds)
-    except DeliveryError as exc:
-        log.warning("pick-up failed", extra={"agency": office.agency, "reason": exc.reason_code})
-        return 0
-    return len(received)
-
-
-async def _take_in(gateway: Gateway, agency: str, received: ReceivedQuittung) -> str | None:
-    """Let a quittung count; return why it does not (None: it does). Committed before the file is put away."""
-    try:
-        quittung = validate_quittung(received.content)
-        if quittung.sender.unit not in received.units:
-            return "wrong-unit"
-        async with gateway.db.writing() as connection:
-            await accept_quittung(connection, gateway, Brought(quittung, agency))
-    except SchemasError:
-        return "schema-violation"
-    except ProblemError as exc:
-        return exc.slug
-    return None
 
 
 async def run(gateway: Gateway) -> None:

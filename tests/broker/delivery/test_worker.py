@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, cast
-from uuid import uuid4
+from typing import cast
 
 import pytest
 from sqlalchemy import select
@@ -24,38 +21,13 @@ from broker.delivery.worker import adapters_of, run
 from broker.directory.file import read_directory
 from broker.directory.service import load
 from broker.lifecycle.models import DeliveryRow
-from schemas.compose import compose_quittung
+from tests.broker.delivery.folder_office import MESSAGE_ID, OFFICE, leave, place, quittung, share, state, waiting
 from tests.flow.test_stops import objection
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis, person
 from tests.triggers import mend, refuse
-from tests.world import DIRECTORY, START, eventually, rows
+from tests.world import DIRECTORY, eventually, rows
 
-OFFICE = f"{FOLDER_AGENCY}:SOZIALAMT_SGBXII"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-MESSAGE_ID = "11111111-2222-4333-8444-555555555555"
-
-
-def share(kreis: Kreis) -> Path:
-    """Return the agency's share."""
-    return kreis.gateway.settings.data_dir / "folders" / FOLDER_AGENCY
-
-
-def place(kreis: Kreis) -> Path:
-    """Return where the office's messages lie."""
-    return share(kreis) / "sgb-xii"
-
-
-async def waiting(kreis: Kreis, **parts: Any) -> str:
-    """Submit a transfer to the office and take it in; it waits to be brought."""
-    transfer = await (await kreis.office(JOBCENTER)).accepted(OFFICE, **parts)
-    await kreis.publish()
-    await kreis.take_in()
-    return transfer
-
-
-async def state(kreis: Kreis, transfer: str) -> str:
-    """Return a transfer's state."""
-    return await (await kreis.office(JOBCENTER)).state(transfer)
 
 
 async def test_message_is_brought_word_for_word(kreis: Kreis) -> None:
@@ -149,70 +121,6 @@ async def test_what_no_repetition_mends_lies_dead_at_once(kreis: Kreis) -> None:
 
     assert foreign.read_bytes() == b"<other/>"
     assert [await state(kreis, one) for one in (transfer, later, other)] == ["dead", "published", "delivered"]
-
-
-def quittung(transfer: str, sender: str = OFFICE, **parts: Any) -> bytes:
-    """Compose what the office's software would write."""
-    given = {"message_id": str(uuid4()), "reply_to": MESSAGE_ID, "status": "ANGENOMMEN", "created_at": START}
-    return compose_quittung(transfer_id=transfer, sender=sender, **(given | parts))
-
-
-def leave(kreis: Kreis, files: Mapping[str, bytes]) -> None:
-    """Leave files where the office's software leaves its quittungen."""
-    for name, content in files.items():
-        (place(kreis) / "quittungen" / name).write_bytes(content)
-
-
-async def test_quittung_in_the_folder_counts_and_is_put_away(kreis: Kreis) -> None:
-    """A quittung that lies in the folder acknowledges the transfer, ends its key and lies among the settled ones."""
-    transfer = await waiting(kreis, message_id=MESSAGE_ID)
-    await kreis.deliver()
-    leave(kreis, {"q.xml": quittung(transfer)})
-
-    assert await kreis.deliver() == 1
-    assert await state(kreis, transfer) == "acknowledged"
-    assert await kreis.scalar("SELECT count(*) FROM transfer_keys") == 0
-    assert (place(kreis) / "quittungen" / "erledigt" / "q.xml").is_file()
-    assert await kreis.deliver() == 0
-
-
-async def test_bad_quittungen_are_put_away_with_their_reason(kreis: Kreis) -> None:
-    """What does not count goes to the faulty ones with a code beside it, and holds up no good one."""
-    transfer = await waiting(kreis, message_id=MESSAGE_ID)
-    await kreis.deliver()
-    bad = {
-        "a.xml": (b"<kaputt", "schema-violation"),
-        "b.xml": ((await kreis.office(JOBCENTER)).message(OFFICE), "schema-violation"),
-        "c.xml": (quittung(UNKNOWN), "not-found"),
-        "d.xml": (quittung(transfer, f"{FOLDER_AGENCY}:WOHNGELDSTELLE"), "wrong-unit"),
-        "e.xml": (quittung(transfer, "sozialamt-herten:SOZIALAMT_SGBXII"), "not-found"),
-        "f.xml": (quittung(transfer, reply_to=UNKNOWN), "invalid-request"),
-    }
-    leave(kreis, {name: content for name, (content, _) in bad.items()} | {"z.xml": quittung(transfer)})
-    await kreis.deliver()
-    faulty = place(kreis) / "quittungen" / "fehler"
-
-    assert {name: (faulty / f"{name}.grund.txt").read_text().strip() for name in bad} == {
-        name: reason for name, (_, reason) in bad.items()
-    }
-    assert all((faulty / name).is_file() for name in bad)
-    assert await state(kreis, transfer) == "acknowledged"
-
-
-async def test_quittung_is_committed_before_its_file_is_put_away(kreis: Kreis) -> None:
-    """Where the file cannot be put away, the quittung counts all the same, once, and is put away later."""
-    transfer = await waiting(kreis, message_id=MESSAGE_ID)
-    await kreis.deliver()
-    leave(kreis, {"q.xml": quittung(transfer)})
-    settled = place(kreis) / "quittungen" / "erledigt"
-    aside = settled.rename(settled.with_name("anderswo"))
-    assert await kreis.deliver() == 0
-    assert await state(kreis, transfer) == "acknowledged"
-    aside.rename(settled)
-
-    assert await kreis.deliver() == 1
-    assert (settled / "q.xml").is_file()
-    assert await kreis.scalar("SELECT count(*) FROM audit_entries WHERE event = 'transfer.quittung'") == 1
 
 
 async def test_hours_are_kept(kreis: Kreis) -> None:
