@@ -7,9 +7,10 @@ made once for each span of days on which the rows are the same.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -146,17 +147,42 @@ def _read_file(name: str, content: bytes) -> dict[str, tuple[rows.Row, ...]]:
     try:
         document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(name, f"kein gültiges TOML: {error}") from error
+        raise CatalogueError(name, f"kein gültiges TOML: {_slip(error)}") from error
     expected = {table: kind for table, (file, kind) in TABLES.items() if file == name}
     if unknown := sorted(document.keys() - expected.keys()):
-        raise CatalogueError(name, f"unbekannte Schlüssel: {', '.join(unknown)}")
-    return {table: _read_table(name, table, kind, document.get(table, [])) for table, kind in expected.items()}
+        allowed = ", ".join(f"[[{table}]]" for table in expected)
+        raise CatalogueError(name, f"unbekannte Tabelle: {', '.join(unknown)}; in dieser Datei stehen: {allowed}")
+    lines = content.decode().splitlines()
+    return {table: _read_table(name, table, kind, document.get(table, []), lines) for table, kind in expected.items()}
 
 
-def _read_table(name: str, table: str, kind: type[T], entries: Any) -> tuple[T, ...]:  # noqa: ANN401  a TOML value
+def _slip(error: Exception) -> str:
+    """Say where a file is no TOML, and what it mostly is."""
+    place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+    where = f"Zeile {place[1]}, Stelle {place[2]}" if place else "am Ende oder in der Kodierung (UTF-8) der Datei"
+    return (
+        f"{where}. Meist ist es eines davon: Ein Tag heißt 2026-11-22, ohne Anführungszeichen; ja und nein heißen true "
+        'und false; ein Text steht auf einer Zeile zwischen zwei geraden "; zwischen den Werten einer Liste steht ein '
+        "Komma; kein Schlüssel steht in einer Zeile des Katalogs zweimal; eine Zeile beginnt mit doppelten Klammern, "
+        "etwa [[row]]."
+    )
+
+
+def _read_table(
+    name: str,
+    table: str,
+    kind: type[T],
+    entries: Any,  # noqa: ANN401  a TOML value
+    lines: Sequence[str],
+) -> tuple[T, ...]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise CatalogueError(name, f"„{table}“ muss eine Liste von Tabellen sein: [[{table}]]")
-    return tuple(read_row(kind, entry, f"{name} [[{table}]] {nr}") for nr, entry in enumerate(entries, start=1))
+    begun = [number for number, line in enumerate(lines, start=1) if line.strip().startswith(f"[[{table}]]")]
+    numbers = begun if len(begun) == len(entries) else [0] * len(entries)
+    return tuple(
+        read_row(kind, entry, f"{name}, Zeile {line} ([[{table}]] {nr})" if line else f"{name} [[{table}]] {nr}")
+        for nr, (entry, line) in enumerate(zip(entries, numbers, strict=True), start=1)
+    )
 
 
 def _starts(all_rows: Iterable[rows.Row]) -> tuple[date, ...]:

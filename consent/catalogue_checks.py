@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from consent import rows
 from consent.catalogue_day import CatalogueDay, matching, precision
 from consent.consents import AGE_UNKNOWN, ORDER
-from consent.rowreader import CatalogueError
+from consent.rowreader import CatalogueError, close
 from consent.rows import ANY, Row
 from schemas.identifiers import DataCategory, OriginMark, UnitCode
 
@@ -110,7 +110,9 @@ def check(tables: Tables) -> None:
             _refuse_overlaps(table, lambda one, other: key_of(one) == key_of(other))
     for row, field, value, known in _references(tables):
         if value not in known:
-            raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht")
+            raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht{close(value, known)}")
+    for needed in _of(tables, "row", rows.NecessityRow):
+        _refuse_both(needed)
     for duty in _of(tables, "duty", rows.DutyRow):
         _check_term(duty)
     for row, text, open_places in _texts(tables):
@@ -138,6 +140,12 @@ def check_complete(view: CatalogueDay, day: date) -> None:
             raise CatalogueError(file, f"am {day.isoformat()} fehlt eine Zeile für {', '.join(lacking)}")
 
 
+def _refuse_both(row: rows.NecessityRow) -> None:
+    if both := sorted({*row.necessary} & {*row.conditional}):
+        names = ", ".join(both)
+        raise CatalogueError(row.where, f"„necessary“ und „conditional“ nennen beide: {names}; nur eines kann gelten")
+
+
 def _check_term(duty: rows.DutyRow) -> None:
     if not duty.bound:
         raise CatalogueError(duty.where, "„bound“ ist leer; eine Pflicht trifft jemanden")
@@ -151,7 +159,9 @@ def _refuse_overlaps(table: Iterable[Row], same: Callable[[Any, Any], bool]) -> 
     for one, other in combinations(table, 2):
         if one.valid.overlaps(other.valid) and same(one, other) and not one.excludes(other):
             raise CatalogueError(
-                other.where, f"sagt für dieselben Tage dasselbe wie {one.where}; die ältere Zeile schließen"
+                other.where,
+                f"sagt für dieselben Tage dasselbe wie {one.where}; die ältere Zeile schließen (valid_to = ihr letzter "
+                "Tag) und die neue am Tag danach beginnen lassen",
             )
 
 

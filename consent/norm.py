@@ -28,6 +28,16 @@ _LAST_STATUTE = re.compile(rf" ({_STATUTE})$")
 _BELOW = re.compile(r"\([^)]*\)|(?:S\.|Satz|Nr\.|Abs\.|HS|Halbsatz|Alt\.|A|Buchst\.)\s*\d+[a-z]?")
 
 
+STATUTES = frozenset(
+    {
+        *(f"SGB {book}" for book in ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIV")),
+        *("DSGVO", "BDSG", "DSG NRW", "GG", "BGB", "FamFG", "StGB", "StPO", "AsylbLG", "AsylG", "AufenthG", "BAföG"),
+        *("BEEG", "BKGG", "BMG", "EGovG", "IDNrG", "IfSG", "KKG", "KiBiz", "OZG", "SchwarzArbG", "UVG", "WoGG"),
+    }
+)
+"""Statutes that a row of the catalogue may name; a slip of the pen is none of them."""
+
+
 class UnparsableNorm(ValueError):
     """The text is no norm in either notation. The text itself is not repeated: it may come from a message."""
 

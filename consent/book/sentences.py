@@ -25,7 +25,8 @@ def switched(row: Row) -> str:
     if row.with_switch:
         return f"Diese Zeile zählt nur mit dem Schalter {row.with_switch}; er ist aus, sie zählt also nicht."
     if row.without_switches:
-        return f"Mit dem Schalter {listed(row.without_switches, 'oder')} zählte diese Zeile nicht; er ist aus."
+        off = "er ist aus" if len(row.without_switches) == 1 else "sie sind aus"
+        return f"Mit dem Schalter {listed(row.without_switches, 'oder')} zählte diese Zeile nicht; {off}."
     return ""
 
 
@@ -192,7 +193,7 @@ def _procedure(row: rows.ProcedureRow, _: Names) -> str:
 
 
 def _declaration(row: rows.DeclarationRow, _: Names) -> str:
-    return f"Fehlt die Angabe und fragt eine Prüfung nach ihr, so heißt es: Es fehlt {row.name}."
+    return f"Angabe {row.code}: Fehlt sie und fragt eine Prüfung nach ihr, so heißt es: Es fehlt {row.name}."
 
 
 def _default_mark(row: rows.DefaultMarkRow, names: Names) -> str:

@@ -43,7 +43,7 @@ REGIMES: Mapping[Regime, str] = MappingProxyType(
     {
         Regime.SOZIALDATEN: "entscheidet das Recht der Sozialdaten (DSGVO, § 35 SGB I, §§ 67 ff. SGB X)",
         Regime.ASYLBLG: "entscheiden DSGVO, DSG NRW und §§ 9, 11 AsylbLG, nicht das SGB X",
-        Regime.BEISTAND_68: "entscheidet allein § 68 SGB VIII",
+        Regime.BEISTAND_68: "entscheiden DSGVO und § 68 SGB VIII, nicht §§ 62–65 SGB VIII und nicht das SGB X",
         Regime.KEINES: "gibt es hier kein Recht, das eine Übermittlung trüge",
     }
 )
@@ -275,5 +275,6 @@ def listed(words: Iterable[str], last: str = "und") -> str:
 
 
 def opened(text: str) -> str:
-    """Write a text of a row with its open places named: ``{zweck}`` becomes ``‹Zweck›``."""
-    return re.sub(r"\{(\w+)\}", lambda found: f"‹{PLACEHOLDERS.get(found[1], found[1])}›", text)
+    """Write a text of a row to be quoted, its open places named: ``{zweck}`` becomes ``‹Zweck›``."""
+    inner = text.replace("„", "‚").replace("“", "‘")
+    return re.sub(r"\{(\w+)\}", lambda found: f"‹{PLACEHOLDERS.get(found[1], found[1])}›", inner)

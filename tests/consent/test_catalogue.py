@@ -19,6 +19,7 @@ from consent.rowreader import CatalogueError
 from consent.rows import Fulfilled, KeyCondition, Occasion, Proof
 from schemas.identifiers import DataCategory, OriginMark, UnitCode
 from tests.consent.samples import DAY, PURPOSES
+from tests.house.source import ROOT
 
 ROUTE = 'purpose = "RECHTSKREISWECHSEL"\nsender = "JOBCENTER"\nrecipient = "SOZIALAMT_SGBXII"\n'
 ROW = """
@@ -68,6 +69,19 @@ def added(name: str, text: str) -> Mapping[str, bytes]:
         ("necessity.toml", 'BANKVERBINDUNG = "EW"', 'BANKVERBINDUNG = "JA"', "JA"),
         ("necessity.toml", "[[row]]", "[[zeile]]", "zeile"),
         ("necessity.toml", "[[row]]", "[[row]", "TOML"),
+        ("necessity.toml", "[[row]]", "[[row]", "Zeile 5, Stelle"),
+        ("necessity.toml", "valid_from = 2018-05-25\n", "valid_from = 25.05.2018\n", "Ein Tag heißt 2026-11-22"),
+        ("necessity.toml", "valid_from = 2018-05-25\n", 'valid_from = "2018-05-25"\n', "ein Tag wie 2026-11-22"),
+        ("necessity.toml", '"STAMMDATEN"', '"STAMDATEN"', "Zeile 5 ([[row]] 1), necessary: „STAMDATEN“"),
+        ("necessity.toml", '"STAMMDATEN"', '"STAMDATEN"', "gemeint ist vielleicht „STAMMDATEN“"),
+        ("necessity.toml", '"STAMMDATEN"', '"STAMMDATEN", "STAMMDATEN"', "steht zweimal: STAMMDATEN"),
+        ("necessity.toml", '"STAMMDATEN"', '"STAMMDATEN", "BANKVERBINDUNG"', "nennen beide: BANKVERBINDUNG"),
+        ("necessity.toml", 'norms = ["SGB X § 69', 'norms = ["SGBX § 69', "gemeint ist vielleicht „SGB X“"),
+        ("necessity.toml", 'norms = ["SGB X § 69', 'norms = ["XYZG § 69', "ein neues Gesetz wird in consent/norm.py"),
+        ("necessity.toml", "source = ", "sorce = ", "verschrieben ist es vielleicht als „sorce“"),
+        ("necessity.toml", ROUTE, ROUTE + 'pflicht = "ja"\n', "true oder false, ohne Anführungszeichen"),
+        ("necessity.toml", ROUTE, ROUTE + 'farbe = "rot"\n', "diese Tabelle kennt: checked_on, conditional"),
+        ("necessity.toml", "[[row]]", "[[zeile]]", "in dieser Datei stehen: [[row]]"),
         ("grounds.toml", 'recipient = "*"', 'recipient = "RATHAUS"', "RATHAUS"),
         ("grounds.toml", 'regime = "SOZIALDATEN"', 'regime = "FREI"', "FREI"),
         ("grounds.toml", 'code = "PAR68"', 'code = "PAR99"', "PAR99"),
@@ -256,3 +270,23 @@ def test_a_mark_of_what_was_received_is_none_of_what_is_sent(catalogue: Catalogu
     where = UnitCode.JUGENDAMT_BEISTAND, DataCategory.STAMMDATEN
     assert OriginMark.BEISTAND in day.received_marks[where]
     assert OriginMark.BEISTAND not in day.sent_marks[where]
+
+
+def test_the_example_for_lawyers_is_a_row() -> None:
+    """Whoever closes the old row and adds the one of docs/katalog-aendern.md has a catalogue that loads."""
+    page = (ROOT / "docs" / "katalog-aendern.md").read_text(encoding="utf-8")
+    row = page.split("```toml\n")[1].split("```")[0]
+    start = (
+        RULES.joinpath("necessity.toml")
+        .read_text("utf-8")
+        .split('purpose = "WOHNUNGSSICHERUNG"')[1]
+        .split("[[row]]")[0]
+    )
+    closed = start.replace("valid_from = 2018-05-25\n", "valid_from = 2018-05-25\nvalid_to = 2026-12-31\n")
+    files = dict(changed("necessity.toml", start, closed))
+    files["necessity.toml"] += f"\n{row}".encode()
+    changed_rows = read_catalogue(files)
+
+    route = ("WOHNUNGSSICHERUNG", UnitCode("JOBCENTER"), UnitCode("SOZIALAMT_SGBXII"))
+    assert DataCategory.HAUSHALT in changed_rows.as_of(date(2026, 12, 31)).routes[route].necessary
+    assert changed_rows.as_of(date(2027, 1, 1)).routes[route].conditional[DataCategory.HAUSHALT] == "KOPF"
