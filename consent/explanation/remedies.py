@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum, auto
 
+from consent.consents import Circumstances
 from consent.decision import Finding, Outcome
 from consent.explanation.sentences import USUAL, CodeSaid, ConditionSaid, Said
 from consent.explanation.variants import OF_SEVERAL, TAX_ID, condition_of, is_consent, named, variant
@@ -111,6 +112,7 @@ def remedy(words: Words, group: Group, on: date) -> str:
         kategorien=names,
         einwilligung=_consent(words, group),
         vertretung=_represented(words, group),
+        alter=_age(words, group),
         **figures(words.case),
         **_term(words, on),
     ).strip()
@@ -145,13 +147,18 @@ def _of_household(case: Case, category: DataCategory) -> bool:
 
 def _represented(words: Words, group: Group) -> str:
     """Say who consents for those who may not decide alone, or that an age is missing; nothing where all are of age."""
-    case = words.case
-    items = group.items or case.facts.items
-    around = [case.circumstances(item.person) for item in items]
-    if any(one.age is None for one in around):
-        return f" {words.frame('consent_age')}"
-    young = any(one.age is not None and one.age < one.adult_age for one in around)
-    return f" {words.frame('consent_represented')}" if young else ""
+    young = any(one.age is not None and one.age < one.adult_age for one in _around(words.case, group))
+    return _age(words, group) or (f" {words.frame('consent_represented')}" if young else "")
+
+
+def _age(words: Words, group: Group) -> str:
+    """Ask for an age that is missing: without it nobody knows who decides, and no consent counts."""
+    unknown = any(one.age is None for one in _around(words.case, group))
+    return f" {words.frame('consent_age')}" if unknown else ""
+
+
+def _around(case: Case, group: Group) -> list[Circumstances]:
+    return [case.circumstances(item.person) for item in group.items or case.facts.items]
 
 
 def figures(case: Case) -> dict[str, int]:

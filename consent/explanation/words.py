@@ -60,7 +60,6 @@ class Words:
         passed, to_pass = _PASSED_ON[self.language][self.use]
         return {
             "uebermittelt": passed,
-            "Uebermittelt": _begun(passed),
             "uebermitteln": to_pass,
             "absender": sender[0],
             "dem_absender": sender[1],

@@ -138,7 +138,7 @@ def test_a_row_without_source_is_refused() -> None:
     """Neither an absent nor an empty source lets anyone check the row."""
     source = next(line for line in (RULES / "units.toml").read_text("utf-8").splitlines() if line.startswith("source"))
     for new in ("", 'source = " "'):
-        with pytest.raises(CatalogueError, match=r"units.toml \[\[unit\]\] 1.*source"):
+        with pytest.raises(CatalogueError, match=r"units.toml, Zeile \d+ \(\[\[unit\]\] 1\).*source"):
             read_catalogue(changed("units.toml", source, new))
 
 

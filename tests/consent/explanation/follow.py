@@ -46,7 +46,7 @@ def _pattern(said: Said) -> re.Pattern[str]:
     asked = "|".join(_loose(frames[name].de) for name in ("consent", "consent_written"))
     more = ("consent_represented", "consent_age", "consent_household")
     tail = "|".join(_loose(f" {frames[name].de}") for name in more)
-    text = _loose(said.de, einwilligung=f"(?:{asked})(?:{tail})*", vertretung=f"(?:{tail})?")
+    text = _loose(said.de, einwilligung=f"(?:{asked})(?:{tail})*", vertretung=f"(?:{tail})?", alter=f"(?:{tail})?")
     return re.compile(text)
 
 

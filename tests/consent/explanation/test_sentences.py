@@ -25,9 +25,9 @@ SIDES = {
     "den_empfaenger",
     "zweck",
 }
-ANYWHERE = SIDES | {"modus", "uebermittelt", "Uebermittelt", "uebermitteln"}
+ANYWHERE = SIDES | {"modus", "uebermittelt", "uebermitteln"}
 WHY = ANYWHERE | {"fehlt", "tage", "monate"}
-REMEDY = ANYWHERE | {"kategorien", "einwilligung", "vertretung", "tage", "monate", "frist", "ab"}
+REMEDY = ANYWHERE | {"kategorien", "einwilligung", "vertretung", "alter", "tage", "monate", "frist", "ab"}
 FRAMES = ANYWHERE | {"kategorien", "tag", "grund", "normen", "zahl", "fehlt", "schalter"}
 
 
