@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from broker import start
 from broker.auth import tokens
-from broker.consents.repository import consents_by_ids, standing_stops
+from broker.consents.repository import consents_by_ids, releases_for, standing_stops
 from broker.db import Base, Database
+from broker.procedures.repository import procedures_for
 from broker.requests.repository import ersuchen_by_ids
 from broker.subjects.models import SubjectState
 from broker.subjects.repository import stops_for
 from broker.transfers import api, gather, record, service
+from broker.transfers.counting import counter_of
 from broker.transfers.models import Submission
 from broker.transfers.seek import Sought
 from broker.transfers.submission import Answer, Submitted
@@ -87,12 +89,17 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     cases = [key for sought in batch for key in sought.case_keys.values()]
     named = [consent for sought in batch for consent in sought.named_consents]
     asked = [sought.ersuchen for sought in batch if sought.ersuchen]
+    procedures = await procedures_for(connection, {sought.route for sought in batch})
     return gather.Records(
         consents={row.id: row for row in await consents_by_ids(connection, named)},
+        releases=await releases_for(connection, exact, on),
         standing=await standing_stops(connection, exact, near, cases, on),
         stops=await stops_for(connection, exact, near, cases, on),
         ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
         numbers=numbers,
+        attempts=await gather._attempts(connection, batch),  # noqa: SLF001 - as the product does
+        procedures=procedures,
+        counter=await counter_of(connection, batch, procedures, on, lock=True),
         threads={},
     )
 

@@ -68,7 +68,7 @@ def facts() -> None:
         return replace(whole(keys, bare), case_keys={})
 
     async def nothing(*_: object) -> gather.Records:
-        return gather.Records({}, (), (), {}, {}, {})
+        return gather.Records({}, (), (), (), {}, {}, (), {}, None, {})
 
     service.seek, service.load_records = nobody, nothing
 

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench.messages import SENDER
+from bench.messages import CATEGORIES, PURPOSE, RECIPIENT, SENDER
 from bench.processes import children_of, parent_of
 from broker.auth.caller import Role
 from broker.auth.clients import NewClient, add_client
@@ -31,6 +31,7 @@ from broker.start import open_gateway
 from broker.transport.base import topic_of
 from tests.servers.kafka import kafka_is_to_be_had
 from tests.servers.kafka import running as kafka_running
+from tests.servers.procedures import register
 from tests.servers.topics import make_topics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ POSTGRES = "AMTSBRUECKE_TEST_POSTGRES"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The servers of a run and the seed: a database with directory and one client, and its keys."""
+    """The servers of a run and the seed: a database with directory, one client and its procedure, and its keys."""
 
     folder: Path
     postgres: str
@@ -126,6 +127,7 @@ def _planted(folder: Path, url: object) -> tuple[NewClient, tuple[str, ...]]:
             document = read_directory(DIRECTORY, settings.data_dir)
             await load(gateway, document)
             client = await add_client(gateway, Role.INSTANCE, SENDER)
+            await register(gateway, [(SENDER, RECIPIENT, PURPOSE, CATEGORIES)])
             async with gateway.db.reading() as connection:
                 agencies = (await connection.execute(text("SELECT id FROM agencies"))).scalars().all()
             return client, tuple(str(agency) for agency in agencies)

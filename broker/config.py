@@ -122,10 +122,6 @@ class Settings(BaseSettings):
     xml_seconds: float = Field(
         default=10.0, gt=0, le=120, description="most that the check of a large message (over 32 kB) may take"
     )
-    count_all_modes: bool = Field(
-        default=False,
-        description="count persons of a route and purpose in every mode, not only where a procedure is needed anyway",
-    )
     batch_size: int = Field(default=64, ge=1, description="most submissions that share a commit")
     log_origin: str = Field(
         default="amtsbruecke/audit",

@@ -20,8 +20,10 @@ from broker.start import open_gateway
 from faults.client import Gateways, Lost
 from faults.cluster import Cluster
 from faults.commands import as_login, environment, must
+from faults.messages import CONSENTED, PLAIN
 from faults.roles import Supervisor
 from tests.servers.postgres import free_port
+from tests.servers.procedures import register
 
 DIRECTORY = Path(__file__).with_name("directory.yaml")
 AUDIENCE = "http://127.0.0.1:8080"
@@ -98,9 +100,8 @@ class Deployment:
         return f"{self.database}."
 
     async def prepare(self) -> None:
-        """Load the directory and give each office of the load its access."""
-        given = {name.lower(): value for name, value in self.settings("admin").items()}
-        async with open_gateway(Settings.model_validate(given), role=DbRole.ADMIN) as gateway:
+        """Load the directory, give each office of the load its access, and register what they send each other."""
+        async with open_gateway(self._given("admin"), role=DbRole.ADMIN) as gateway:
             document = read_directory(DIRECTORY, self.data)
             await load(gateway, document)
             await prepare_channels(document, self.data)
@@ -108,6 +109,11 @@ class Deployment:
                 client = await add_client(gateway, Role.INSTANCE, instance)
                 access = {"client_id": client.client_id, "jwk": client.private_jwk, "instance": instance}
                 self.accesses[instance] = access
+        async with open_gateway(self._given("serve"), role=DbRole.GATEWAY) as gateway:
+            await register(gateway, [(*way, *kind) for way in WAYS for kind in (PLAIN, CONSENTED)])
+
+    def _given(self, process: str) -> Settings:
+        return Settings.model_validate({name.lower(): value for name, value in self.settings(process).items()})
 
     def start(self, extra: Environment) -> None:
         """Start all roles; `extra`: more environment for a process, by its name."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.attempts.models import Attempt, AttemptOutcome
@@ -217,9 +217,9 @@ def _not_counted(before: datetime) -> Select[Any]:
     )
 
 
-async def _drop_not_counted(connection: AsyncConnection, keys: Sequence[Any], before: datetime) -> None:
-    composed = RoutePerson.route.concat("\x1f").concat(RoutePerson.pseudonym)
-    await connection.execute(delete(RoutePerson).where(RoutePerson.day < day_of(before), composed.in_(keys)))
+async def _drop_not_counted(connection: AsyncConnection, keys: Sequence[Any], _: datetime) -> None:
+    pairs = [tuple(key.split("\x1f")) for key in keys]
+    await connection.execute(delete(RoutePerson).where(tuple_(RoutePerson.route, RoutePerson.pseudonym).in_(pairs)))
 
 
 TASKS = (
@@ -228,7 +228,7 @@ TASKS = (
     Task("outbox", _now, _unsent, _drop_outbox),
     Task("assertions", _now, _used_assertions, _drop_assertions),
     Task("attempts", _days("side_days"), _old_attempts, _drop_attempts, on_record=True),
-    Task("counted", _window, _not_counted, _drop_not_counted),
+    Task("counted", _window, _not_counted, _drop_not_counted, locks=True),
     Task("submissions", _dedup, _old_submissions, _drop_submissions),
     Task("transfers", _days("side_days"), _old_transfers, _drop_transfers, on_record=True, locks=True),
     Task("decisions", _days("side_days"), _lone_decisions, _drop_decisions, on_record=True),

@@ -51,7 +51,7 @@ class Procedure(Base):
     """Version of the written fixing (§ 79 Abs. 2 SGB X)."""
     fixed_on: Mapped[date]
     most_persons: Mapped[int]
-    """Most persons within 30 days."""
+    """Most persons within 30 days; 0: as many as there are."""
     valid_from: Mapped[date]
     valid_until: Mapped[date | None]
     """Inclusive; None: until it is ended."""

@@ -143,7 +143,7 @@ def _declared(body: ProcedureIn) -> dict[str, Any]:
         "reasons": sorted(set(body.angemessen_wegen)),
         "fixed_version": body.festlegung.fassung,
         "fixed_on": body.festlegung.vom,
-        "most_persons": body.hoechstzahl,
+        "most_persons": body.hoechstzahl or 0,
         "valid_from": body.gueltig_ab,
         "valid_until": body.gueltig_bis,
     }
@@ -151,7 +151,8 @@ def _declared(body: ProcedureIn) -> dict[str, Any]:
 
 def _said(row: ProcedureRow) -> dict[str, Any]:
     said: dict[str, Any] = {"kind": row.kind.value, "purpose": row.purpose, "categories": sorted(row.categories)}
-    said |= {"most_persons": row.most_persons, "valid_from": row.valid_from.isoformat()}
+    said |= {"valid_from": row.valid_from.isoformat()}
+    said |= {"most_persons": row.most_persons} if row.most_persons else {}
     return said | ({"valid_until": row.valid_until.isoformat()} if row.valid_until else {})
 
 

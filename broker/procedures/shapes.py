@@ -40,7 +40,12 @@ class ProcedureIn(BaseModel):
     kategorien: list[str] = Field(min_length=1, max_length=100)
     angemessen_wegen: list[Reason] = Field(min_length=1, max_length=2, description="§ 79 Abs. 1 SGB X")
     festlegung: Fixing
-    hoechstzahl: int = Field(ge=1, le=10_000_000, description="so viele Personen höchstens innerhalb von 30 Tagen")
+    hoechstzahl: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="so viele Personen höchstens innerhalb von 30 Tagen; ohne Angabe: keine Höchstzahl festgelegt",
+    )
     gueltig_ab: date
     gueltig_bis: date | None = Field(default=None, description="einschließlich; ohne Angabe: bis zu seinem Ende")
 
@@ -94,7 +99,7 @@ class ProcedureOut(BaseModel):
     kategorien: list[str]
     angemessen_wegen: list[str]
     festlegung: Fixing
-    hoechstzahl: int
+    hoechstzahl: int | None
     gueltig_ab: date
     gueltig_bis: date | None
     schritte: list[StepOut]

@@ -23,6 +23,7 @@ from broker.transfers.record import decision_columns
 from broker.transfers.seek import Sought, seek_again
 from consent.decision import Decision, Permit, Refusal
 from consent.engine import decide
+from consent.facts import TransferFacts
 from consent.facts_json import facts_from_json
 from consent.owed import Owed, owed
 
@@ -57,8 +58,10 @@ class Remembered:
     """A transfer as it was decided on, and the look-up of its persons."""
 
     sought: Sought
+    facts: TransferFacts
+    """Those of its first decision."""
     first: Row[Any]
-    """Its row, with facts and detail of its first decision."""
+    """Its row, with the detail of that decision."""
 
 
 #: Parameter: ``ids``.
@@ -88,7 +91,8 @@ async def remember(connection: AsyncConnection, transfer_ids: Sequence[str]) -> 
 
 
 def _remembered(row: Row[Any]) -> Remembered:
-    return Remembered(seek_again(row, row, row.detail["references"]), row)
+    facts = facts_from_json(row.facts)
+    return Remembered(seek_again(row, facts), facts, row)
 
 
 async def decide_again(
@@ -112,7 +116,7 @@ def _decided(
     """Decide about one transfer; return what follows, and the row of the decision where one was taken."""
     sought, first = remembered.sought, remembered.first
     try:
-        facts = complete(facts_from_json(first.facts), sought, records, day)
+        facts = complete(remembered.facts, sought, records, day)
     except ProblemError as gone:  # the ersuchen was closed meanwhile
         return Verdict(sought.transfer_id, False, first.decision_id, gone.slug, None), None
     catalogue = gateway.law.on(day)

@@ -17,12 +17,13 @@ from broker.bulk import Sql, fetch
 from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, releases_for, standing_stops, to_law
 from broker.errors import ProblemError
 from broker.lifecycle.models import Transfer
-from broker.procedures.counter import Counter, count
+from broker.procedures.counter import Counter
 from broker.procedures.repository import ProcedureRow, Route, fitting, procedures_for
 from broker.requests.repository import ErsuchenRow, ersuchen_by_ids
 from broker.subjects.models import StopKind
 from broker.subjects.repository import FoundBy, StopRow, stops_for
 from broker.subjects.state import Key, lock_shared
+from broker.transfers.counting import counter_of
 from broker.transfers.seek import Sought
 from broker.transfers.submission import Submitted
 from consent.consents import Consent, GivenBy
@@ -74,7 +75,7 @@ class Records:
     """First-collection attempts of those who ask."""
     procedures: Mapping[Route, Sequence[ProcedureRow]]
     counter: Counter | None
-    """Where transfers are decided on for the first time and some need a registered procedure."""
+    """Where transfers are decided on for the first time, or some that nobody counted then need it now."""
     threads: Mapping[Thread, str]
     """First message of a thread → order key: a reply uses its thread's first key."""
 
@@ -98,6 +99,7 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
     named = [consent for sought in batch for consent in sought.named_consents]
     asked = [sought.ersuchen for sought in batch if sought.ersuchen]
     routes = {sought.route for sought in batch if sought.procedure}
+    procedures = await procedures_for(connection, routes) if routes else {}
     some = (await fetch(connection, ANYTHING, exact, near, cases)).one()
     return Records(
         consents={row.id: row for row in await consents_by_ids(connection, named)} if named else {},
@@ -107,8 +109,8 @@ async def load_records(connection: AsyncConnection, batch: Sequence[Sought], on:
         ersuchen={row.id: row for row in await ersuchen_by_ids(connection, asked)},
         numbers=numbers,
         attempts=await _attempts(connection, batch) if asked else (),
-        procedures=await procedures_for(connection, routes) if routes else {},
-        counter=await _counter(connection, batch, on) if routes and lock else None,
+        procedures=procedures,
+        counter=await counter_of(connection, batch, procedures, on, lock=lock),
         threads=await _threads(connection, batch),
     )
 
@@ -119,13 +121,6 @@ async def _attempts(connection: AsyncConnection, batch: Sequence[Sought]) -> lis
     exact = [key for sought in asking for key in sought.exact_keys(sought.recipient)]
     cases = [sought.case_keys[sought.recipient] for sought in asking if sought.recipient in sought.case_keys]
     return await attempts_for(connection, exact, cases)
-
-
-async def _counter(connection: AsyncConnection, batch: Sequence[Sought], on: date) -> Counter:
-    """Lock and count the routes of those that need a registered procedure; the persons are locked already."""
-    counting = [sought for sought in batch if sought.procedure]
-    keys = [key for sought in counting for exact in sought.keys_at_sender for key in exact]
-    return await count(connection, [sought.route for sought in counting], keys, on)
 
 
 def _agency(instance: str) -> str:
@@ -193,12 +188,14 @@ def complete(base: TransferFacts, sought: Sought, records: Records, on: date) ->
 
 
 def _persons_in_30_days(base: TransferFacts, sought: Sought, records: Records) -> int | None:
-    """Return the persons of route and purpose, those of this transfer included; None where nobody counts.
+    """Return the persons of route and purpose, those of this transfer included; None where nobody counted.
 
-    They are counted when a transfer is first decided on: it is not the one too many because others came after it.
+    They are counted when a transfer is first decided on: it is not the one too many because others came after it. Where
+    its outcome did not hang on the number then and does now (its procedure has ended), they are counted now.
     """
-    if sought.procedure is None or records.counter is None:
-        return base.declarations.anzahl_personen
+    known = base.declarations.anzahl_personen  # of its first decision: no message can say it
+    if known is not None or sought.procedure is None or records.counter is None:
+        return known
     return records.counter.persons(sought.route, sought.keys_at_sender)
 
 

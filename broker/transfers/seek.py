@@ -15,10 +15,11 @@ from broker.subjects.pseudonym import SubjectKeys, pseudonyms_at, short
 from broker.subjects.repository import SHELTER_REGISTER
 from broker.subjects.state import Key
 from broker.transfers.submission import Submitted
+from consent.facts import TransferFacts
 from schemas.identifiers import Mode
 
-PROCEDURES = {Mode.ABRUF: Kind.ABRUF, Mode.REGELMAESSIG: Kind.REGELMAESSIG}
-"""Modes that need a registered procedure (reading C 20)."""
+PROCEDURES = {Mode.ABRUF: Kind.ABRUF}
+"""Mode → kind of procedure that it needs. Any other needs a REGELMAESSIG one, or beyond 50 persons (reading C 20)."""
 
 PersonAt = tuple[str, str]
 """(person reference, owner of records)."""
@@ -38,8 +39,12 @@ class Sought:
     ersuchen: str | None
     own_order_key: str
     reply_to: str | None = None
+    categories: frozenset[str] = frozenset()
+    """What it carries."""
     procedure: Kind | None = None
-    """What kind of registered procedure is looked for; None: none is."""
+    """What kind of registered procedure is looked for; None: none is, it was recorded when its mode was not counted."""
+    counted: bool = False
+    """Whether the persons of its route were counted when it was decided on first."""
 
     @property
     def route(self) -> Route:
@@ -99,11 +104,8 @@ class Sought:
         return [{"key": key, "transfer_id": self.transfer_id} for key in found]
 
 
-def seek(keys: Keys, submitted: Submitted, *, count_all_modes: bool = False) -> Sought:
-    """Make the look-up of a submission; every person has an identity by now.
-
-    `count_all_modes`: a procedure is looked for, and persons are counted, whatever the mode.
-    """
+def seek(keys: Keys, submitted: Submitted) -> Sought:
+    """Make the look-up of a submission; every person has an identity by now."""
     head = submitted.payload.head
     sender, recipient = submitted.sender, submitted.recipient
     owners = (sender, recipient, SHELTER_REGISTER)
@@ -127,23 +129,27 @@ def seek(keys: Keys, submitted: Submitted, *, count_all_modes: bool = False) -> 
         ersuchen=head.ersuchen,
         own_order_key=keys.case_key(f"{sender}>{head.recipient.agency}", head.case_sender),
         reply_to=head.reply_to,
-        procedure=PROCEDURES.get(head.mode, Kind.REGELMAESSIG if count_all_modes else None),
+        categories=frozenset(block.category for block in submitted.payload.blocks),
+        procedure=PROCEDURES.get(head.mode, Kind.REGELMAESSIG),
     )
 
 
-def seek_again(transfer: Row[Any], subject: Row[Any], references: Mapping[str, Any]) -> Sought:
-    """Make the look-up of a recorded transfer from what was kept of it."""
+def seek_again(recorded: Row[Any], facts: TransferFacts) -> Sought:
+    """Make the look-up of a recorded transfer from what was kept of it: its row with subject and first decision."""
+    references = recorded.detail["references"]
     return Sought(
-        transfer_id=transfer.id,
-        sender=transfer.sender,
-        recipient=transfer.recipient,
-        purpose=transfer.purpose,
+        transfer_id=recorded.id,
+        sender=recorded.sender,
+        recipient=recorded.recipient,
+        purpose=recorded.purpose,
         keys={
-            (person, owner): SubjectKeys(tuple(exact), tuple(near)) for person, owner, exact, near in subject.persons
+            (person, owner): SubjectKeys(tuple(exact), tuple(near)) for person, owner, exact, near in recorded.persons
         },
-        case_keys=subject.cases,
+        case_keys=recorded.cases,
         named_consents=tuple(references["consents"]),
         ersuchen=references["ersuchen"],
-        own_order_key=transfer.order_key,
+        own_order_key=recorded.order_key,
+        categories=frozenset(item.category for item in facts.items),
         procedure=Kind(references["procedure"]) if references.get("procedure") else None,
+        counted=facts.declarations.anzahl_personen is not None,
     )

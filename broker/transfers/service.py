@@ -84,8 +84,7 @@ def outcome_of(result: Result) -> str:
 async def answer_batch(connection: AsyncConnection, gateway: Gateway, batch: Sequence[Submitted]) -> list[Result]:
     """Answer a batch in the caller's transaction."""
     known = await _first_answers(connection, batch)
-    every_mode = gateway.settings.count_all_modes
-    sought = {s.transfer_id: seek(gateway.keys, s, count_all_modes=every_mode) for s in batch}
+    sought = {s.transfer_id: seek(gateway.keys, s) for s in batch}
     with station("gathered"):
         records = await load_records(connection, list(sought.values()), day_of(gateway.clock()))
     rows = Rows()
@@ -157,7 +156,7 @@ def _decide_one(
     own_rows.add(DecisionRow, decision_row(decided, "check" if submitted.only_check else "submit"))
     own_rows.log(entry)
     rows.take(own_rows)
-    if records.counter is not None and own.procedure and answer.status == ACCEPTED:
+    if records.counter is not None and answer.status == ACCEPTED:
         records.counter.permitted(own.route, own.keys_at_sender)
     return answer
 

@@ -93,7 +93,7 @@ ASKED: dict[str, Ask] = {
     "procedure": lambda c: procedures.procedure_by_id(c, SOME_ID),
     "procedure by own id": lambda c: procedures.procedure_by_kennung(c, UNIT, "own-7"),
     "persons of a route": lambda c: counter.counted_on(c, [ROUTE], ON),
-    "count": lambda c: counter.count(c, [ROUTE], KEYS, ON),
+    "count": lambda c: counter.count(c, [ROUTE], [(ROUTE, key) for key in KEYS], ON),
     "audit events": lambda c: queries.entries(c, Search("agency-7"), 100, 50),
     "audit events of a kind": lambda c: queries.entries(c, Search("agency-7", event="consent.recorded"), 0, 50),
     "audit events about": lambda c: queries.entries(c, Search("agency-7", reference=SOME_ID), 0, 50),

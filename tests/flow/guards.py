@@ -28,7 +28,7 @@ from broker.subjects.models import SubjectState
 from broker.subjects.state import Key
 from broker.transfers import again, gather
 from broker.transport import kafka
-from tests.flow import races, races_of_roles
+from tests.flow import races, races_of_counts, races_of_roles
 from tests.flow.forced import Ground
 from tests.flow.races import Breach, Race, Stop
 
@@ -61,6 +61,7 @@ RACES: Mapping[str, Race] = {
     "old-sealer-wakes": races_of_roles.old_sealer_wakes,
     "sealer-that-was-replaced": races_of_roles.sealer_that_was_replaced,
     "two-clean-ups": races_of_roles.two_clean_ups,
+    "two-for-the-last-place": races_of_counts.two_for_the_last_place,
 }
 KAFKA_RACES: Mapping[str, Race] = {"old-relay-wakes": races_of_roles.old_relay_wakes}
 EMBEDDED_RACES: Mapping[str, Race] = {"old-relay-notes": races_of_roles.old_relay_notes}
@@ -210,5 +211,10 @@ GUARDS = (
         "lock-of-clean-ups",
         lambda ground: ground.patch.setattr(cleanup, "one_at_a_time", _nothing),
         {"two-clean-ups": Breach.COUNTED_TWICE},
+    ),
+    Guard(
+        "route-lock-of-counting",
+        lambda ground: ground.rewrite("pg_advisory_xact_lock($1::int, h)", "$1::int, h"),
+        {"two-for-the-last-place": Breach.TOO_MANY},
     ),
 )

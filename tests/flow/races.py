@@ -46,6 +46,7 @@ class Breach(StrEnum):
     LOST = "a record that nobody has published is gone"
     TWO_SEAL = "two sealers were at work on one tree"
     COUNTED_TWICE = "two clean-ups counted the same rows"
+    TOO_MANY = "more persons passed on a route than may without a registered procedure"
 
 
 Race = Callable[[Ground], Awaitable[set[Breach]]]

@@ -29,10 +29,11 @@ async def permitted(
 ) -> int:
     """Count a transfer about some persons in a transaction of its own; return what it was told."""
     async with gateway.db.writing() as connection:
-        counter = await count(connection, [route], [key for own in keys(persons) for key in own], on)
+        counter = await count(connection, [route], [(route, key) for own in keys(persons) for key in own], on)
         found = counter.persons(route, keys(persons))
         counter.permitted(route, keys(persons))
         await counter.write(connection)
+    assert found is not None
     return found
 
 
@@ -45,7 +46,7 @@ def test_a_batch_counts_each_person_once(messages: list[list[int]]) -> None:
     for persons in messages:
         seen |= set(persons)
         assert counter.persons(ROUTE, keys(persons)) == 5 - 2 + len(seen)
-        assert counter.persons(OTHER, keys(persons)) == len(set(persons))
+        assert counter.persons(OTHER, keys(persons)) is None
         counter.permitted(ROUTE, keys(persons))
 
 
@@ -61,6 +62,20 @@ async def test_the_window_is_thirty_days(gateway: Gateway) -> None:
         assert await counted_on(connection, [ROUTE, OTHER], TODAY) == {written(ROUTE): 3, written(OTHER): 1}
 
 
+async def test_who_is_not_counted_is_written_down(gateway: Gateway) -> None:
+    """Where nobody asks for the number the persons are kept all the same, each once and with the last of their days."""
+    for ago, persons in ((3, [1, 2]), (0, [2]), (2, [2, 3])):
+        async with gateway.db.writing() as connection:
+            counter = await count(connection, [], [], TODAY - timedelta(days=ago))
+            counter.permitted(ROUTE, [own[:1] for own in keys(persons)])
+            await counter.write(connection)
+
+    assert counter.persons(ROUTE, []) is None
+    assert [await permitted(gateway, [], TODAY + timedelta(days=later)) for later in (0, 26, 27, 28, 29, 30)] == [
+        3, 3, 2, 1, 1, 0,
+    ]  # fmt: skip
+
+
 async def test_a_person_under_an_older_key_is_the_same(gateway: Gateway) -> None:
     """A new secret for pseudonyms makes nobody another person."""
     async with gateway.db.writing() as connection:
@@ -70,6 +85,23 @@ async def test_a_person_under_an_older_key_is_the_same(gateway: Gateway) -> None
 
     assert await permitted(gateway, [4]) == 1
     assert await permitted(gateway, [4, 5]) == 2
+
+
+@on_postgresql
+async def test_who_writes_the_same_persons_waits_in_no_circle(gateway: Gateway, deployment: str) -> None:
+    """Transactions that lock no route write the same persons at once, in any order of theirs, and all commit."""
+    assert deployment
+
+    async def one(number: int) -> None:
+        async with gateway.db.writing() as connection:
+            counter = await count(connection, [], [], TODAY + timedelta(days=number))
+            for person in sorted(range(40), key=lambda person: (person * 17 + number * 7) % 41):
+                counter.permitted(ROUTE, [(f"2:{person}",)])
+            await counter.write(connection)
+
+    for turn in range(6):
+        await asyncio.gather(*(one(number) for number in range(4 * turn, 4 * turn + 4)))
+    assert await permitted(gateway, [], TODAY + timedelta(days=23)) == 40
 
 
 @on_postgresql

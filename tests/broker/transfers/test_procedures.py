@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from sqlalchemy import text
 
 from broker.cleanup.role import clean_up
 from broker.privileges import DbRole
-from schemas.compose import BlockSpec, PersonSpec
+from schemas.compose import PersonSpec
 from schemas.identifiers import DataCategory
+from tests.flow.many import somebody, together
 from tests.flow.world import (
     ANSCHRIFT,
     BEZUG,
@@ -34,11 +34,6 @@ APPROVED = {"genehmigt_am": "2026-03-02", "aufsicht": "FACHAUFSICHT"}
 TOLD = {"unterrichtet_am": "2026-03-03", "stelle": "LDI_NRW"}
 DATA = (STAMMDATEN, ANSCHRIFT, BEZUG, HOEHE)
 REFUSED = (403, "VERFAHREN_NICHT_REGISTRIERT")
-
-
-def somebody(number: int) -> PersonSpec:
-    """Return one of many persons."""
-    return person(f"Beispiel{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{'abcdefgh'[number // 26]}")
 
 
 async def registered(kreis: Kreis, kind: str = "REGELMAESSIG", **more: Any) -> str:
@@ -176,11 +171,7 @@ async def test_the_registered_volume_is_a_bound(kreis: Kreis) -> None:
 async def test_a_message_about_several_counts_each(kreis: Kreis) -> None:
     """Two persons of one message are two; the message that would bring the one too many is refused whole."""
     await registered(kreis, hoechstzahl=3)
-    answers = []
-    for numbers in ((0, 1), (1, 2), (2, 3)):
-        who = [replace(somebody(number), ref=f"p{place}") for place, number in enumerate(numbers)]
-        blocks = [BlockSpec(category, person=one.ref) for one in who for category in DATA]
-        answers.append(await delivered(kreis, persons=who, blocks=blocks))
+    answers = [await delivered(kreis, **together(numbers)) for numbers in ((0, 1), (1, 2), (2, 3))]
 
     assert [answer.status_code for answer in answers] == [202, 202, 403]
 
@@ -214,13 +205,6 @@ async def test_refused_and_only_checked_counts_nothing(kreis: Kreis) -> None:
     assert (await delivered(kreis, somebody(2))).status_code == httpx.codes.ACCEPTED
 
 
-async def test_single_transfers_are_not_counted(kreis: Kreis) -> None:
-    """Where no procedure is needed nobody counts, and nothing is written."""
-    await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT)
-
-    assert await kreis.scalar("SELECT count(*) FROM route_persons") == 0
-
-
 async def test_at_once_there_is_no_one_too_many(kreis: Kreis, data_dir: Path) -> None:
     """Two gateways that decide in the same moment let the registered number pass, and not one more."""
     await registered(kreis, hoechstzahl=3)
@@ -236,19 +220,6 @@ async def test_at_once_there_is_no_one_too_many(kreis: Kreis, data_dir: Path) ->
 
     assert sorted(answer.status_code for answer in answers) == [202] * 3 + [403] * 7
     assert await kreis.scalar("SELECT count(*) FROM route_persons") == 3
-
-
-async def test_with_every_mode_counted_the_bound_is_fifty(data_dir: Path) -> None:
-    """Told to count everything: the 50th person passes without an entry, the 51st with one alone."""
-    async with open_kreis(data_dir, count_all_modes=True) as kreis:
-        for number in range(50):
-            await (await kreis.office(JOBCENTER)).accepted(SOZIALAMT, persons=[somebody(number)])
-        one_more = await delivered(kreis, somebody(50), mode="UNAUFGEFORDERT")
-        known = await delivered(kreis, somebody(49), mode="UNAUFGEFORDERT")
-        await registered(kreis)
-        with_entry = await delivered(kreis, somebody(50), mode="UNAUFGEFORDERT")
-
-    assert (decided(one_more), known.status_code, with_entry.status_code) == (REFUSED, 202, 202)
 
 
 async def test_the_sender_cannot_declare_an_entry(kreis: Kreis) -> None:
