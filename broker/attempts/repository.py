@@ -65,6 +65,16 @@ def latest(found: Iterable[AttemptRow], purpose: str, categories: Collection[str
     return max(fitting, key=lambda row: (row.asked, row.seq), default=None)
 
 
+def answered(found: Iterable[AttemptRow], purpose: str, categories: Collection[str], on: date) -> AttemptRow | None:
+    """Return an attempt by which the person has given one of these categories, where that was the last one for it.
+
+    It counts whatever else is asked for: who has answered was not asked in vain, and a longer list changes nothing.
+    """
+    rows = list(found)
+    last = (latest(rows, purpose, [category], on) for category in sorted(set(categories) - IDENTIFYING))
+    return next((row for row in last if row is not None and row.came(on) is Outcome.BEANTWORTET), None)
+
+
 async def attempts_for(
     connection: AsyncConnection, exact: Collection[str], case_keys: Collection[str]
 ) -> list[AttemptRow]:

@@ -22,7 +22,13 @@ from broker.clock import day_of
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway
 from broker.kennung import known, recorded_meanwhile
-from broker.subjects.checks import check_categories, check_purpose, not_after, refuse_wildcards
+from broker.subjects.checks import (
+    check_categories,
+    check_purpose,
+    check_time_to_answer,
+    not_after,
+    refuse_wildcards,
+)
 from broker.subjects.events import SubjectEvent
 from broker.subjects.person import body_hash
 from broker.subjects.state import raise_numbers
@@ -103,7 +109,7 @@ def _check(gateway: Gateway, body: AttemptIn) -> None:
     if body.person is not None:
         not_after("person.geburtsdatum", body.person.geburtsdatum, today, FUTURE)
     not_after("gefragt_am", body.gefragt_am, today, FUTURE)
-    not_after("frist", body.gefragt_am, body.frist, "Die Frist liegt vor dem Tag der Frage.")
+    check_time_to_answer("frist", body.gefragt_am, body.frist)
 
 
 def _event(name: str, caller: Caller, row: AttemptRow, data: dict[str, Any]) -> AuditEvent:

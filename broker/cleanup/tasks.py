@@ -125,7 +125,9 @@ async def _drop_assertions(connection: AsyncConnection, ids: Sequence[Any], befo
 
 
 def _old_transfers(before: datetime) -> Select[Any]:
-    return select(Transfer.id).where(Transfer.state.in_([*OVER, "acknowledged"]), Transfer.state_at < before)
+    """Select transfers that ended. While a duty from one is open it is not over: whom it is owed must be found."""
+    owed = exists().where(Duty.transfer_id == Transfer.id, Duty.done_on.is_(None), ~Duty.test)
+    return select(Transfer.id).where(Transfer.state.in_([*OVER, "acknowledged"]), Transfer.state_at < before, ~owed)
 
 
 async def _drop_transfers(connection: AsyncConnection, ids: Sequence[Any], before: datetime) -> None:

@@ -37,7 +37,11 @@ def activate_command(
     dem Tag an über neue Übermittlungen und noch einmal bei jeder Aushändigung. Gelöscht wird nichts.
     """
     with told():
-        done = asyncio.run(_activate(name, start.date(), yes=yes))
+        try:
+            done = asyncio.run(_activate(name, start.date(), yes=yes))
+        except CannotActivate as exc:
+            typer.echo(str(exc), err=True)
+            done = False
     if not done:
         raise typer.Exit(NOT_DONE)
 
@@ -45,11 +49,7 @@ def activate_command(
 async def _activate(name: str, day: date, *, yes: bool) -> bool:
     async with open_gateway(role=DbRole.ADMIN) as gateway:
         catalogue = (await find(gateway, name)).catalogue
-        try:
-            check(gateway, catalogue, day)
-        except CannotActivate as exc:
-            typer.echo(str(exc), err=True)
-            return False
+        check(gateway, catalogue, day)
         for line in _effects(catalogue, day, await effects(gateway, catalogue, day)):
             typer.echo(line)
         if not yes:

@@ -190,7 +190,7 @@ def _due(stored: Stored, duty: DutyRow, begun: date | None) -> date | None:
 def _standing(stored: Stored, duty: DutyRow, row: Any, way: Way, reader: Reader) -> DutyStanding:  # noqa: ANN401 - a Row
     if duty.lasts is Lasts.ERFUELLT:
         return DutyStanding.FULFILLED
-    if stored.rejected or stored.occasion == "check" or way.ended:
+    if stored.rejected or stored.ends_it or stored.occasion == "check" or way.ended:
         return DutyStanding.LAPSED
     if duty.lasts is Lasts.DAUERND:
         return DutyStanding.STANDING

@@ -16,6 +16,7 @@ from broker.clock import day_of
 from broker.errors import ProblemError
 from broker.lifecycle.models import TransferEvent
 from broker.lifecycle.states import ENDS, State
+from broker.transfers.again import ENDS_IT
 from broker.transfers.models import DecisionRow
 from consent.decision import Finding, Missing, Outcome, RefusalKind, Removed
 from consent.facts import TransferFacts
@@ -58,13 +59,15 @@ class Stored:
     switches: tuple[str, ...]
     rejected: bool
     """Something fell, and the sender had asked to send all or nothing."""
+    ends_it: bool
+    """It was a later decision, and let not everything pass that was sealed: nothing was handed over by it."""
     facts: TransferFacts | None
     """None: this program cannot read them."""
 
     @property
     def given(self) -> date | None:
         """The day on which the content was handed over by this very decision."""
-        return self.day if self.occasion == HAND_OVER and self.outcome != DENIED else None
+        return self.day if self.occasion == HAND_OVER and self.outcome != DENIED and not self.ends_it else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ async def decision_of(connection: AsyncConnection, decision_id: str, agency: str
 
 
 def _concerns(row: Any, instance: str) -> bool:  # noqa: ANN401 - a Row
-    given = row.occasion == HAND_OVER and row.outcome != DENIED
+    given = row.occasion == HAND_OVER and row.outcome != DENIED and not row.detail.get(ENDS_IT, False)
     return bool(instance == row.sender or (instance == row.recipient and given))
 
 
@@ -147,6 +150,7 @@ def stored_of(row: Any) -> Stored:  # noqa: ANN401 - a Row
         duties=tuple(detail["duties"]),
         switches=tuple(detail["switches"]),
         rejected=detail.get("rejected", False),
+        ends_it=detail.get(ENDS_IT, False),
         facts=_facts(row),
     )
 

@@ -23,7 +23,9 @@ class DoneIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    done_on: date | None = Field(default=None, description="ohne Angabe: heute; nicht in der Zukunft")
+    done_on: date | None = Field(
+        default=None, description="ohne Angabe: heute; nicht in der Zukunft, nicht vor `arose`"
+    )
     how: Literal["ERFUELLT", "ENTFALLEN"] = "ERFUELLT"
 
 
@@ -36,6 +38,7 @@ async def end_duty(connection: AsyncConnection, gateway: Gateway, caller: Caller
     row = await visible_duty(connection, caller, duty_id)
     on = done.done_on or day_of(now)
     not_after("done_on", on, day_of(now), "Der Tag liegt in der Zukunft.")
+    not_after("done_on", row.arose, on, "Der Tag liegt vor dem, an dem die Pflicht entstand.")
     if not await repository.end_duty(connection, duty_id, on, done.how, now):
         return
     data = {"duty": row.duty, "decision": row.decision_id, "due": row.due.isoformat()}

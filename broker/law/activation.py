@@ -14,7 +14,7 @@ from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.clock import BERLIN, day_of
 from broker.db import Database, one_at_a_time
-from broker.gateway import Gateway
+from broker.gateway import ClockOff, Gateway
 from broker.in_force import Start
 from broker.law import keeper, repository
 from broker.law.named import on_day
@@ -127,8 +127,13 @@ async def activate(gateway: Gateway, catalogue: Catalogue, day: date) -> bool:
     """Keep the catalogue and let it count from the day on, in one transaction with its evidence.
 
     Return whether anything was to be done: what counts from that very day on already is not recorded again. Running
-    gateways take it on within seconds (`broker.law.keeper`). Raises `CannotActivate`.
+    gateways take it on within seconds (`broker.law.keeper`). Raises `CannotActivate`, also where this machine's clock
+    is off the database's: a day that is over there must not look like one to come.
     """
+    try:
+        await gateway.require_right_clock()
+    except ClockOff as exc:
+        raise CannotActivate(exc.detail) from exc
     check(gateway, catalogue, day)
     async with gateway.db.writing() as connection:
         await one_at_a_time(connection)

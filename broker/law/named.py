@@ -75,6 +75,8 @@ async def by_fingerprint(gateway: Gateway, fingerprint: str) -> Catalogue:
         read = await asyncio.to_thread(catalogue_from_bytes, content)
     except (CatalogueError, ValueError) as exc:
         raise NoSuchCatalogue(f"Den Katalog {fingerprint} kann dieses Programm nicht lesen: {exc}") from exc
+    if read.fingerprint != fingerprint:
+        raise NoSuchCatalogue(f"Was unter {fingerprint} aufbewahrt wird, ist ein anderer Katalog: {read.fingerprint}.")
     while len(_READ) >= REMEMBERED:
         del _READ[next(iter(_READ))]
     return _READ.setdefault(fingerprint, read)

@@ -28,6 +28,8 @@ from broker.subjects.checks import check_categories, check_instances, check_purp
 from broker.subjects.person import body_hash
 
 FUTURE = "Der Tag liegt in der Zukunft."
+DATED = {Step.APPROVED: "genehmigt_am", Step.NOTIFIED: "unterrichtet_am"}
+"""Steps that are about the written fixing, so that they cannot come before it; and the field that says their day."""
 EVENTS = {Step.APPROVED: "procedure.approved", Step.NOTIFIED: "procedure.notified", Step.ENDED: "procedure.ended"}
 
 
@@ -104,6 +106,8 @@ async def _step(
     code: str,
 ) -> ProcedureRow:
     row, now = await visible(connection, caller, procedure_id), gateway.clock()
+    if step in DATED:
+        not_after(DATED[step], row.fixed_on, dated, "Der Tag liegt vor der schriftlichen Festlegung.")
     ended = row.days_of(Step.ENDED)
     if ended and step is not Step.ENDED:
         raise ProblemError("state-conflict", "Das Verfahren ist beendet; ein neues ist zu registrieren.")

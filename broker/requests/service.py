@@ -27,7 +27,14 @@ from broker.keys import Keys
 from broker.requests import repository
 from broker.requests.repository import ErsuchenRow
 from broker.requests.shapes import ErsuchenIn, ErsuchenOut, PersonOut
-from broker.subjects.checks import check_categories, check_instances, check_purpose, not_after, refuse_wildcards
+from broker.subjects.checks import (
+    LONGEST_TO_ANSWER,
+    check_categories,
+    check_instances,
+    check_purpose,
+    not_after,
+    refuse_wildcards,
+)
 from broker.subjects.person import body_hash
 from consent.norm import paragraphs
 
@@ -135,6 +142,7 @@ def _check_collection(body: ErsuchenIn, reasons: list[str], today: date) -> None
     first = body.ersterhebung
     not_after("ersterhebung.gefragt_am", first.gefragt_am, today, "Der Tag liegt in der Zukunft.")
     not_after("ersterhebung.frist", first.gefragt_am, first.frist, "Die Frist liegt vor dem Tag der Frage.")
+    not_after("ersterhebung.frist", first.frist, today + LONGEST_TO_ANSWER, "Die Frist ist länger als ein Jahr.")
     if first.grund_code is not None and first.grund_code not in reasons:
         raise invalid(
             "ersterhebung.grund_code", "ersterhebung.grund_code: Diesen Grund kennt das Recht nicht.", reasons

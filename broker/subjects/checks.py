@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -18,6 +18,8 @@ ID_PATTERN = r"^[0-9a-f-]{1,36}$"
 RecordId = Annotated[str, Path(pattern=ID_PATTERN, description="Kennung, die der Broker vergeben hat")]
 Cursor = Annotated[str | None, Query(pattern=ID_PATTERN, description="next_cursor der vorigen Seite")]
 PageSize = Annotated[int, Query(ge=1, le=200)]
+LONGEST_TO_ANSWER = timedelta(days=366)
+"""A person who is asked has to answer within this time; a later day was mistyped, or is one that nobody waits for."""
 NO_WILDCARD = "rules.6.2 (Art. 4 Nr. 11, Art. 6 Abs. 1 Buchst. a DSGVO; § 67b Abs. 2 SGB X)"
 
 
@@ -54,6 +56,12 @@ async def check_instances(connection: AsyncConnection, field: str, wanted: Seque
     if not set(wanted) <= set(allowed):
         text = f"{field}: Mindestens eine Instanz <behoerde>:<EINHEIT> steht nicht (mehr) im Verzeichnis."
         raise ProblemError("unknown-agency", text, errors=[{"field": field, "text": text, "allowed": allowed}])
+
+
+def check_time_to_answer(field: str, asked: date, deadline: date | None) -> None:
+    """Refuse the end of a person's time to answer before the day of the question, or much later. As `not_after`."""
+    not_after(field, asked, deadline, "Die Frist liegt vor dem Tag der Frage.")
+    not_after(field, deadline, asked + LONGEST_TO_ANSWER, "Die Frist ist länger als ein Jahr.")
 
 
 def not_after(field: str, day: date | None, latest: date | None, text: str) -> None:

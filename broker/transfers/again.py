@@ -27,6 +27,9 @@ from consent.facts import TransferFacts
 from consent.facts_json import facts_from_json
 from consent.owed import Owed, owed
 
+ENDS_IT = "ends_it"
+"""In the detail of a later decision: not everything that was sealed may still pass, so that nothing is handed over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -131,6 +134,8 @@ def _decided(
         **decision_columns(decision, facts, sought.references),
     }
     verdict = _verdict(sought.transfer_id, row["id"], decision, first.detail["kept"])
+    if not verdict.still_permitted:
+        row["detail"][ENDS_IT] = True
     if verdict.still_permitted and isinstance(decision, Permit):
         verdict = replace(verdict, owing=owed(catalogue.as_of(day), decision.duties, day))
     return verdict, row

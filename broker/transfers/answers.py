@@ -9,6 +9,8 @@ from broker.problems import problem_body
 from consent.decision import Finding, Outcome, Permit, Refusal, RefusalKind, Removed
 
 NEUTRAL_CODE = "NICHT_ZULAESSIG"
+PERMITTED = "G10"
+"""The gate that every permit ends with."""
 NEUTRAL_TEXT = (
     "Die Übermittlung ist nicht zulässig. Näheres kann nur den Datenschutzbeauftragten mitgeteilt werden; "
     "bitte klären Sie die Sache außerhalb des Brokers, mit der betroffenen Person oder der anderen Stelle."
@@ -51,13 +53,17 @@ def finding_body(finding: Finding) -> dict[str, Any]:
 def visible(findings: Sequence[Finding], viewer: str | None) -> list[Finding]:
     """Return findings as a viewer may see them (an instance; None = officer, who sees all).
 
-    Where the one that decided is hidden a neutral one stands alone: what was passed would show which gate it was.
+    Where the one that decided is hidden a neutral one stands alone: what was passed would show which gate it was. For
+    the same reason nothing is told of what was passed where something fell by a hidden one, but the permit itself.
     """
     if viewer is None:
         return list(findings)
     if any(hidden(f, viewer) and f.outcome is Outcome.DENY for f in findings):
         return [Finding("", Outcome.DENY, NEUTRAL_TEXT, (), NEUTRAL_CODE)]
-    return [f for f in findings if not hidden(f, viewer)]
+    told = [f for f in findings if not hidden(f, viewer)]
+    if len(told) < len(findings) and any(hidden(f, viewer) and f.outcome is Outcome.REMOVE for f in findings):
+        return [f for f in told if f.outcome is not Outcome.PASS or f.gate == PERMITTED]
+    return told
 
 
 def findings_body(findings: Sequence[Finding], viewer: str | None) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from broker.errors import ProblemError
 from broker.lifecycle.models import DeliveryRow, Transfer, TransferEvent
 from broker.lifecycle.states import State
 from broker.settled import in_order
+from broker.transfers.again import ENDS_IT
 from broker.transfers.models import DecisionRow
 
 #: Why a transfer ended like this may rest on a record of its sender, so that its recipient is not told.
@@ -48,7 +49,8 @@ async def seen_by(connection: AsyncConnection, transfer_id: str, instance: str) 
 
 def _decisions(transfer_id: str, instance: str) -> Select[str, str, datetime]:
     """Select decisions about a transfer: all for its sender, for the recipient those that gave it the content."""
-    given = and_(DecisionRow.occasion == "hand_over", DecisionRow.outcome != "DENY")
+    goes = DecisionRow.detail[ENDS_IT].as_string().is_(None)
+    given = and_(DecisionRow.occasion == "hand_over", DecisionRow.outcome != "DENY", goes)
     seen = or_(DecisionRow.sender == instance, and_(DecisionRow.recipient == instance, given))
     columns = (DecisionRow.id, DecisionRow.occasion, DecisionRow.at)
     return select(*columns).where(DecisionRow.transfer_id == transfer_id, seen).order_by(DecisionRow.id)

@@ -12,7 +12,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.attempts.repository import FRUITLESS, AttemptRow, attempts_for, latest
+from broker.attempts.repository import FRUITLESS, AttemptRow, answered, attempts_for, latest
 from broker.bulk import Sql, fetch
 from broker.consents.repository import ConsentRow, StandingStop, consents_by_ids, releases_for, standing_stops, to_law
 from broker.errors import ProblemError
@@ -375,7 +375,8 @@ def _collected(ersuchen: ErsuchenRow, sought: Sought, records: Records, on: date
     if first.status != FRUITLESS:
         return first
     about = [row for row in records.attempts if row.recorded_by == sought.recipient and _alike(row, ersuchen, sought)]
-    attempt = latest(about, ersuchen.purpose, ersuchen.categories, on)
+    wanted = (ersuchen.purpose, ersuchen.categories, on)
+    attempt = answered(about, *wanted) or latest(about, *wanted)
     return attempt.to_law(on) if attempt else first
 
 

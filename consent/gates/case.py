@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from consent import consents as declared
@@ -85,6 +86,7 @@ class Case:
     """Whether G7 passes, asked once at G6 for the condition ERS."""
     _faults: dict[int, str | None] = field(default_factory=dict)
     _around: dict[str, Circumstances] = field(default_factory=dict)
+    _unopposed: Unopposed | None = None
 
     @property
     def obligation(self) -> bool:
@@ -139,6 +141,46 @@ class Case:
                 return code
         return None
 
+    def rests_on(self, holds: Callable[[Case], object], otherwise: str | None) -> str | None:
+        """Return on whose record it rests that something does not hold here.
+
+        On that of another than the sender where it would hold without what that one has against it, and nowhere else:
+        whatever fell for a reason of the sender's own falls in the same words, whether others have something on record
+        or not. So no answer tells the sender that they have.
+        """
+        if self._unopposed is None:
+            self._unopposed = self._without_others()
+        case, by = self._unopposed
+        case.kept, case.collected = self.kept, None
+        return by if by is not None and holds(case) else otherwise
+
+    def _without_others(self) -> Unopposed:
+        """Return the case without what others than the sender have against it, and who has; None: nobody has."""
+        facts, own = self.facts, (None, self.facts.sender.instance)
+        noes = [
+            consent
+            for given in self.consents.values()
+            for consent in given
+            if consent.recorded_by not in own
+            and declared.stops(consent, facts.purpose, facts.recipient.instance, self.on) is not None
+        ]
+        objections = [objection for objection in self.objections() if objection.recorded_by not in own]
+        recorders = {*(no.recorded_by for no in noes), *(objection.recorded_by for objection in objections)}
+        return replace(
+            self,
+            facts=replace(facts, objections=tuple(one for one in facts.objections if one not in objections)),
+            consents={who: tuple(one for one in given if one not in noes) for who, given in self.consents.items()},
+            relied=set(),
+            _faults={},
+            _unopposed=None,
+        ), min((recorder for recorder in recorders if recorder is not None), default=None)
+
+    def first_own(self, recorders: Iterable[str | None]) -> str | None:
+        """Return on whose record it rests where it rests on each of several: the sender's, where it has one of them."""
+        found = {recorder for recorder in recorders if recorder is not None}
+        own = self.facts.sender.instance
+        return own if own in found else min(found, default=None)
+
     def item_fault(self, consent: Consent, item: Item) -> str | None:
         """Return the first fault of a consent for this item, case-wide ones first; naming is not asked here."""
         if whole := self.fault(consent):
@@ -169,6 +211,10 @@ class Case:
             for objection in self.facts.objections
             if objection.date <= self.on and (item is None or objection.person in {None, item.person})
         )
+
+
+Unopposed = tuple[Case, str | None]
+"""A case without what others have against it, and one who has."""
 
 
 def marks(case: Case, item: Item) -> frozenset[OriginMark]:

@@ -78,14 +78,19 @@ def _task_needs_others(case: Case) -> bool:
 
 def _by_consent(case: Case) -> Verdict:
     """Every person of whom items are left has a valid consent that names at least one of them."""
-    found: dict[str, set[Consent]] = {person: set() for person in case.concerned()}
-    for item in case.kept:
-        found[item.person].update(case.covering(item)[:1])
+    found = _covering(case)
     if not all(found.values()):
-        return _absent(case)
+        return _absent(case, case.rests_on(lambda other: all(_covering(other).values()), None))
     chosen = [case.rely(min(consents, key=lambda consent: consent.id)) for consents in found.values()]
     recorded = min((consent.recorded_by for consent in chosen if consent.recorded_by), default=None)
     return Verdict(norms=("DSGVO Art. 6 Abs. 1 Buchst. a",), rests_on=recorded)
+
+
+def _covering(case: Case) -> dict[str, set[Consent]]:
+    found: dict[str, set[Consent]] = {person: set() for person in case.concerned()}
+    for item in case.kept:
+        found[item.person].update(case.covering(item)[:1])
+    return found
 
 
 def _passed(case: Case, *, by_task: bool = False) -> Verdict:
@@ -99,11 +104,11 @@ def _lacks(case: Case, field: str) -> Verdict:
     return _refused(case, "UNVOLLSTAENDIG", field)
 
 
-def _absent(case: Case) -> Verdict:
-    return _refused(case, ABSENT, "first_collection")
+def _absent(case: Case, rests_on: str | None = None) -> Verdict:
+    return _refused(case, ABSENT, "first_collection", rests_on)
 
 
-def _refused(case: Case, code: str, field: str) -> Verdict:
+def _refused(case: Case, code: str, field: str, rests_on: str | None = None) -> Verdict:
     """Stop; towards the Jugendamt the duty to ask the person first is that of SGB VIII § 62, too."""
     norms = ("SGB VIII § 62 Abs. 2",) if case.recipient.controller == "SGB8" else ()
-    return Verdict(stop=Stop(code, missing=missing(field, RECIPIENT), norms=norms))
+    return Verdict(stop=Stop(code, missing=missing(field, RECIPIENT), norms=norms, rests_on=rests_on))

@@ -123,7 +123,7 @@ def _statute(case: Case, found: Basis) -> Verdict:
 
 
 def _stopping(case: Case) -> list[tuple[Consent, str]]:
-    """Return the declarations that say no to this purpose and recipient; refusals come first."""
+    """Return the declarations that say no to this purpose and recipient: the sender's own first, refusals first."""
     facts = case.facts
     found = []
     for consents in case.consents.values():
@@ -131,7 +131,10 @@ def _stopping(case: Case) -> list[tuple[Consent, str]]:
             code = declared.stops(consent, facts.purpose, facts.recipient.instance, case.on)
             if code is not None:
                 found.append((consent, code))
-    return sorted(found, key=lambda pair: (declared.ORDER.index(pair[1]), pair[0].id))
+    own = facts.sender.instance
+    return sorted(
+        found, key=lambda pair: (pair[0].recorded_by not in (None, own), declared.ORDER.index(pair[1]), pair[0].id)
+    )
 
 
 def _superseded(case: Case, no: Consent) -> bool:
@@ -151,8 +154,12 @@ def _consent(case: Case, found: Basis) -> Verdict:
         stop = whole[case.kept[0].person]
         return Verdict(stop=_par68(found, stop) if found.strict else stop)
     falls = tuple(fall for item in case.kept if (fall := _item_fault(case, item, whole.get(item.person))) is not None)
-    if found.strict and any(fall.code != NO_GROUND or not _class_g_named(case, fall.item) for fall in falls):
-        return Verdict(stop=_par68(found, Stop(found.code)))
+    strict = [
+        fall for fall in falls if found.strict and (fall.code != NO_GROUND or not _class_g_named(case, fall.item))
+    ]
+    if strict:
+        rests = None if None in (each := {fall.rests_on for fall in strict}) else case.first_own(each)
+        return Verdict(stop=_par68(found, Stop(found.code, rests_on=rests)))
     relied = [case.rely(case.covering(item)[0]) for item in case.kept if case.covering(item)]
     recorded = sorted(consent.recorded_by for consent in relied if consent.recorded_by)
     return Verdict(falls=falls, norms=found.norms, rests_on=recorded[0] if recorded else None)
@@ -170,9 +177,14 @@ def _whole_fault(case: Case, person: str) -> Stop | None:
     faults = [(fault, consent) for consent in consents if (fault := case.fault(consent)) is not None]
     if len(faults) < len(consents):
         return None
-    code, consent = max(faults, key=lambda pair: declared.ORDER.index(pair[0]))
+    code = max((fault for fault, _ in faults), key=declared.ORDER.index)
     lacks = missing("alter", SENDER) if code == declared.AGE_UNKNOWN else ()
-    return Stop(code, missing=lacks, rests_on=consent.recorded_by)
+    recorded = case.first_own(consent.recorded_by for fault, consent in faults if fault == code)
+    return Stop(code, missing=lacks, rests_on=case.rests_on(lambda other: _holds(other, person), recorded))
+
+
+def _holds(case: Case, person: str) -> bool:
+    return any(case.fault(consent) is None for consent in case.consents.get(person, ()))
 
 
 def _item_fault(case: Case, item: Item, whole: Stop | None) -> Fall | None:
@@ -182,11 +194,9 @@ def _item_fault(case: Case, item: Item, whole: Stop | None) -> Fall | None:
         return Fall(item, NO_GROUND, norms=("SGB X § 67b Abs. 1",)) if _class_g(case, item) else None
     valid = [consent for consent in case.consents[item.person] if case.fault(consent) is None]
     faults = [case.item_fault(consent, item) for consent in valid]
-    if None in faults:
-        recorded = min((consent.recorded_by for consent in valid if consent.recorded_by), default=None)
-        return Fall(item, NO_GROUND, rests_on=recorded)
-    code = max((fault for fault in faults if fault is not None), key=declared.ORDER.index)
-    return Fall(item, code, rests_on=valid[0].recorded_by)
+    code = NO_GROUND if None in faults else max(filter(None, faults), key=declared.ORDER.index)
+    recorded = case.first_own(consent.recorded_by for consent in valid)
+    return Fall(item, code, rests_on=case.rests_on(lambda other: other.covering(item), recorded))
 
 
 def _class_g(case: Case, item: Item) -> bool:

@@ -27,7 +27,7 @@ def interests(case: Case) -> Verdict:
         return Verdict(stop=Stop("SCHUTZINTERESSE", rests_on=case.facts.shelter_recorded_by))
     against = [objection for objection in case.objections() if _counts(case, objection)]
     if against:
-        recorded = min((objection.recorded_by for objection in against if objection.recorded_by), default=None)
+        recorded = case.first_own(objection.recorded_by for objection in against)
         return Verdict(stop=Stop("WIDERSPRUCH", kind=RefusalKind.HUMAN, rests_on=recorded))
     return PASSED
 

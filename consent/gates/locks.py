@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from consent.facts import Item
 from consent.gates.case import NOT_ASKED, Case, Fall, Verdict, marks
 from consent.gates.keys import BY_CONSENT, LOCKS_76, objector, opened
 from schemas.identifiers import DataCategory, OriginMark
@@ -50,8 +51,19 @@ def own_secrecy(case: Case) -> Verdict:
     asked = [item for item in case.kept if item.category in learned]
     if not asked:
         return NOT_ASKED
-    falls = tuple(Fall(item, "PAR203") for item in asked if not opened(case, item, "PAR203", None))
+    falls = tuple(
+        Fall(item, "PAR203", rests_on=_rests_on(case, item, "PAR203", None))
+        for item in asked
+        if not opened(case, item, "PAR203", None)
+    )
     return Verdict(falls=falls)
+
+
+def _rests_on(case: Case, item: Item, lock: str, mark: OriginMark | None) -> str | None:
+    """Return on whose record it rests that no key fits: another's, where one would fit without that record."""
+    own = objector(case, item) if mark is OriginMark.GUTACHTEN else None
+    own = own if own == case.facts.sender.instance else None
+    return case.rests_on(lambda other: opened(other, item, lock, mark), own)
 
 
 def _locked(case: Case, asked_marks: frozenset[OriginMark]) -> Verdict:
@@ -65,8 +77,7 @@ def _locked(case: Case, asked_marks: frozenset[OriginMark]) -> Verdict:
             lock = case.day.locks[mark]
             key = opened(case, item, lock.code, mark)
             if key is None:
-                rests = objector(case, item) if mark is OriginMark.GUTACHTEN else None
-                falls.append(Fall(item, lock.code, norms=lock.norms, rests_on=rests))
+                falls.append(Fall(item, lock.code, norms=lock.norms, rests_on=_rests_on(case, item, lock.code, mark)))
                 break
             norms += key.norms
             if not BY_CONSENT.isdisjoint(key.conditions):

@@ -53,7 +53,10 @@ def _item(case: Case, item: Item) -> Fall | None:
     condition = case.day.conditions[code]
     if condition.how is Fulfilled.EINWILLIGUNG:
         return _by_consent(case, item)
-    return None if FULFILLED[condition.how](case, item, condition) else Fall(item, NOT_NEEDED)
+    fulfilled = FULFILLED[condition.how]
+    if fulfilled(case, item, condition):
+        return None
+    return Fall(item, NOT_NEEDED, rests_on=case.rests_on(lambda other: fulfilled(other, item, condition), None))
 
 
 def _tax_id(case: Case, item: Item) -> bool:
@@ -78,9 +81,10 @@ def _by_consent(case: Case, item: Item) -> Fall | None:
     ]
     if not naming:
         return Fall(item, NOT_NEEDED)
-    code, consent = max(naming, key=lambda pair: declared.ORDER.index(pair[0]))
+    code = max((fault for fault, _ in naming), key=declared.ORDER.index)
     lacks = missing("alter", SENDER) if code == declared.AGE_UNKNOWN else ()
-    return Fall(item, code, missing=lacks, rests_on=consent.recorded_by)
+    recorded = case.first_own(consent.recorded_by for fault, consent in naming if fault == code)
+    return Fall(item, code, missing=lacks, rests_on=case.rests_on(lambda other: other.covering(item), recorded))
 
 
 def _listed(case: Case, item: Item, condition: ConditionRow) -> bool:

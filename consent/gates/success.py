@@ -24,7 +24,7 @@ def success_of_help(case: Case) -> Verdict:
         return PASSED
     consents = _consents_of_all(case)
     if consents is None:
-        return Verdict(stop=Stop("PAR64_2"))
+        return Verdict(stop=Stop("PAR64_2", rests_on=case.rests_on(_consents_of_all, None)))
     recorded = min((consent.recorded_by for consent in consents if consent.recorded_by), default=None)
     if answer == "ja" and "PAR64_2_JA_MIT_EINWILLIGUNG" not in case.switches:
         return Verdict(stop=Stop("PAR64_2", kind=RefusalKind.HUMAN, rests_on=recorded))

@@ -28,8 +28,9 @@ from tests.flow.world import (
     consent_body,
     ersuchen_body,
     person,
+    procedure_body,
 )
-from tests.world import through_kafka
+from tests.world import rows, through_kafka
 
 pytestmark = through_kafka
 
@@ -88,7 +89,51 @@ async def travel(kreis: Kreis) -> list[httpx.Response]:
         await jobcenter.post(f"/v1/consents/{relied['consents'][0]}/withdrawal"),
     ]
     answers += await looked_up(kreis, jobcenter, sozialamt)
+    answers += await by_the_law(kreis, jobcenter, sozialamt)
     return answers
+
+
+async def by_the_law(kreis: Kreis, jobcenter: Office, sozialamt: Office) -> list[httpx.Response]:
+    """Read and record decisions, duties, procedures and attempts, with the marker in wrong places."""
+    who = person(NAME, GIVEN)
+    officer = await kreis.officer(JOBCENTER.partition(":")[0])
+    procedure = await jobcenter.post("/v1/procedures", procedure_body(JOBCENTER, SOZIALAMT, "ABRUF"))
+    attempt = await sozialamt.post("/v1/first-collections", attempt_body(who, aktenzeichen=CASE))
+    decisions = [row.id for row in await rows(kreis.gateway, "SELECT id FROM decisions WHERE sender = :s", s=JOBCENTER)]
+    found = [procedure, attempt]
+    found += [await jobcenter.get(f"/v1/decisions/{one}") for one in decisions]
+    found += [await officer.get(f"/v1/decisions/{one}", reason="Prüfung der Protokolle") for one in decisions]
+    for step, body in WRONG_STEPS:
+        found.append(await jobcenter.post(f"/v1/procedures/{procedure.json()['id']}/{step}", body))
+    outcome = f"/v1/first-collections/{attempt.json()['id']}/outcome"
+    for wrong in (
+        {"ergebnis": NAME},
+        {"ergebnis": "BEANTWORTET", "am": GIVEN},
+        {"ergebnis": "BEANTWORTET", CASE: NAME},
+    ):
+        found.append(await sozialamt.post(outcome, wrong))
+    found.append(await sozialamt.post(outcome, {"ergebnis": "BEANTWORTET"}))
+    for duty in (await sozialamt.get("/v1/duties")).json()["items"]:
+        found.append(await sozialamt.post(duty["links"]["done"], {"done_on": GIVEN, NAME: CASE}))
+        found.append(await sozialamt.post(duty["links"]["done"]))
+    found += [await jobcenter.post(path, dict.fromkeys(WRONG_FIELDS, NAME)) for path in RECORDS]
+    found += [await jobcenter.get(path, **dict.fromkeys(QUERY, NAME)) for path in LISTS]
+    found += [await jobcenter.get(f"{path}/{NAME}") for path in LISTS]
+    return [*found, *[await office.get(path) for office in (jobcenter, sozialamt) for path in LISTS]]
+
+
+RECORDS = ("/v1/procedures", "/v1/first-collections", "/v1/releases")
+LISTS = (*RECORDS, "/v1/duties", "/v1/law")
+QUERY = ("cursor", "limit", "state", "purpose", "norm", "on", "due_before", "lang")
+WRONG_FIELDS = ("von", "an", "zweck", "person", "gefragt_am", "frist", "art", "entbunden", "festlegung", NAME)
+WRONG_STEPS = (
+    ("approval", {"genehmigt_am": GIVEN, "aufsicht": NAME}),
+    ("notice", {"unterrichtet_am": NAME, "stelle": GIVEN}),
+    ("end", {"grund": NAME}),
+    ("approval", {"genehmigt_am": "2026-03-02", "aufsicht": "FACHAUFSICHT"}),
+    ("notice", {"unterrichtet_am": "2026-03-03", "stelle": "LDI_NRW"}),
+    ("end", {"grund": "IRRTUM"}),
+)
 
 
 def released(who: PersonSpec) -> dict[str, object]:

@@ -67,6 +67,24 @@ async def test_all_of_a_transfer_goes_two_years_after_its_end(kreis: Kreis) -> N
     assert [entry.data["count"] for entry in of_transfers] == [1]
 
 
+async def test_what_is_owed_does_not_go_by_waiting(kreis: Kreis) -> None:
+    """A transfer stays while a duty from it is open, two years after its end and later; once done it goes."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    await jobcenter.accepted(SOZIALAMT, test=False)
+    await kreis.pump()
+    [item] = await sozialamt.inbox()
+    await sozialamt.answer(item)
+    kreis.clock.move(days=kreis.gateway.settings.side_days + 1)
+    await clean_up(kreis.gateway)
+    [duty] = (await sozialamt.get("/v1/duties", state="overdue")).json()["items"]
+    decision = await sozialamt.get(duty["links"]["decision"])
+    await sozialamt.post(duty["links"]["done"])
+    await clean_up(kreis.gateway)
+
+    assert decision.status_code == 200
+    assert [await count(kreis, table) for table in ("transfers", "duties")] == [0, 0]
+
+
 @on_postgresql
 async def test_what_is_answered_while_it_would_be_deleted_stays(kreis: Kreis) -> None:
     """An answer that comes between finding a transfer and deleting it counts: the transfer goes another time."""

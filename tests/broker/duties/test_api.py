@@ -172,6 +172,17 @@ async def test_no_duty_is_done_tomorrow(kreis: Kreis) -> None:
     answer = await sozialamt.post(duty["links"]["done"], {"done_on": tomorrow.isoformat()})
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "done_on")
+
+
+async def test_nothing_is_done_before_it_is_owed(kreis: Kreis) -> None:
+    """A day before the content was handed over is refused, and the duty stays open."""
+    await handed_over(kreis)
+    sozialamt = await kreis.office(SOZIALAMT)
+    [duty] = await listed(sozialamt)
+    answer = await sozialamt.post(duty["links"]["done"], {"done_on": "2026-03-15"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "done_on")
+    assert (await listed(sozialamt))[0]["state"] == "open"
     assert len(await listed(sozialamt)) == 1
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from broker.clock import Timekeeper
 from broker.law import keeper, repository
 from broker.law.activation import CannotActivate, activate, effects
 from broker.law.named import NoSuchCatalogue, find
@@ -61,6 +63,50 @@ async def test_what_is_handed_over_or_gone_by_then_is_not_told(kreis: Kreis, nar
 
     assert late == {}
     assert await effects(kreis.gateway, narrower, TOMORROW) == {}
+
+
+async def test_what_was_not_given_is_shown_as_not_given(kreis: Kreis, narrower: Catalogue) -> None:
+    """A decision that sends a transfer back at its hand-over gives the recipient nothing to read, and owes nothing."""
+    jobcenter, sozialamt = await kreis.office(JOBCENTER), await kreis.office(SOZIALAMT)
+    transfer = await jobcenter.accepted(SOZIALAMT)
+    await kreis.pump()
+    await activate(kreis.gateway, narrower, TOMORROW)
+    kreis.clock.move(days=1)
+    got = await sozialamt.inbox()
+    seen = [(await one.get(f"/v1/transfers/{transfer}")).json()["decisions"] for one in (jobcenter, sozialamt)]
+    last = seen[0][-1]["link"]
+    officer = await kreis.officer("sozialamt-herten")
+    read = (await officer.get(last, reason="Beschwerde der betroffenen Person")).json()
+
+    assert got == []
+    assert [len(one) for one in seen] == [2, 0]
+    assert (await sozialamt.get(last)).status_code == 404
+    assert {duty["standing"] for duty in read["duties"]} == {"fulfilled", "lapsed"}
+    assert [duty["due"] for duty in read["duties"]] == [None] * len(read["duties"])
+
+
+async def test_by_a_wrong_clock_nothing_is_put_in_force(kreis: Kreis, narrower: Catalogue) -> None:
+    """A machine whose clock stands still would take a day that is over for one to come."""
+
+    async def a_day_later() -> datetime:
+        return kreis.clock() + timedelta(days=2)
+
+    late = replace(kreis.gateway, second_clock=a_day_later, timekeeper=Timekeeper())
+    with pytest.raises(CannotActivate, match="Die Uhr dieses Rechners"):
+        await activate(late, narrower, TOMORROW)
+
+    assert await repository_days(kreis) == []
+
+
+async def test_another_catalogue_in_the_place_of_one_is_not_taken_for_it(kreis: Kreis, narrower: Catalogue) -> None:
+    """Bytes under a fingerprint that is not theirs are not shown, not explained by and not put in force."""
+    await activate(kreis.gateway, narrower, TOMORROW)
+    wrong = "f" * 64
+    async with kreis.gateway.db.writing() as connection:
+        await repository.keep(connection, wrong, narrower.source_bytes, kreis.clock())
+
+    with pytest.raises(NoSuchCatalogue, match="ein anderer Katalog"):
+        await find(kreis.gateway, wrong)
 
 
 async def test_both_sides_of_the_effect(kreis: Kreis, narrower: Catalogue) -> None:

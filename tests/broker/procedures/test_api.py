@@ -55,6 +55,20 @@ async def test_both_sides_see_what_was_registered(acting: As) -> None:
     assert (made["stand"], made["personen"], made["schritte"]) == ("AKTIV", 0, [])
 
 
+@pytest.mark.parametrize(
+    ("step", "body", "field"),
+    [("approval", APPROVAL, "genehmigt_am"), ("notice", NOTICE, "unterrichtet_am")],
+)
+async def test_what_was_not_fixed_yet_was_not_approved(acting: As, step: str, body: dict[str, str], field: str) -> None:
+    """An approval or a notice of a day before the written fixing was about something else."""
+    procedure = await registered(acting)
+    answer = await post(acting, f"/{procedure}/{step}", body | {field: "2026-01-11"})
+    fixed = await post(acting, f"/{procedure}/{step}", body | {field: "2026-01-12"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert fixed.status_code == httpx.codes.OK
+
+
 async def test_each_side_approves_for_itself(acting: As) -> None:
     """One side's approval is not the other's; with both it is approved, and the first of a side stands."""
     procedure = await registered(acting)

@@ -50,6 +50,34 @@ async def test_an_attempt_on_record_lets_the_answer_pass(kreis: Kreis) -> None:
     assert await sent(kreis, ersuchen) == (403, "ERSTERHEBUNG_FEHLT")
 
 
+async def test_who_has_answered_was_not_asked_in_vain_whatever_else_is_asked_for(kreis: Kreis) -> None:
+    """One answered category counts against a longer list, also where that says days of its own; asked anew it may."""
+    first = {"status": "VERSUCHT_FRUCHTLOS", "gefragt_am": "2026-02-02", "frist": "2026-02-20"}
+    ersuchen = await asked(kreis, ersterhebung=first)
+    declared = await sent(kreis, ersuchen)
+    attempt = await attempted(kreis, kategorien=["LEISTUNGSBEZUG"])
+    path = f"/v1/first-collections/{attempt}/outcome"
+    await (await kreis.office(SOZIALAMT)).post(path, {"ergebnis": "BEANTWORTET"})
+    answered = await sent(kreis, ersuchen)
+    await attempted(kreis, gefragt_am="2026-02-17")
+
+    assert declared == (202, None)
+    assert answered == (403, "ERSTERHEBUNG_FEHLT")
+    assert await sent(kreis, ersuchen) == (202, None)
+
+
+@pytest.mark.parametrize("frist", ["2027-03-18", "9999-12-31"])
+async def test_a_time_to_answer_without_end_is_refused(kreis: Kreis, frist: str) -> None:
+    """By an attempt and by an Ersuchen: what follows from such a day could not be explained."""
+    sozialamt = await kreis.office(SOZIALAMT)
+    attempt = await sozialamt.post("/v1/first-collections", attempt_body(person(), frist=frist))
+    first = {"status": "VERSUCHT_FRUCHTLOS", "gefragt_am": "2026-02-02", "frist": frist}
+    ersuchen = await sozialamt.post("/v1/ersuchen", ersuchen_body(JOBCENTER, person(), ersterhebung=first))
+
+    assert [one.status_code for one in (attempt, ersuchen)] == [422, 422]
+    assert [one.json()["errors"][0]["field"] for one in (attempt, ersuchen)] == ["frist", "ersterhebung.frist"]
+
+
 async def test_its_time_must_be_over(kreis: Kreis) -> None:
     """On the last day the person may still answer; the day after nobody waits any more."""
     ersuchen = await asked(kreis)
