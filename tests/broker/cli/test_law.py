@@ -90,7 +90,7 @@ def test_fingerprint_is_that_of_the_bytes(other: Path, tmp_path: Path) -> None:
         == call("fingerprint", str(RULES)).stdout.strip()
     )
     assert call("fingerprint", str(other)).stdout.strip() == load_catalogue(other).fingerprint
-    assert (refused.exit_code, "units.toml [[unit]] 1" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "units.toml, Zeile 4 ([[unit]] 1)" in refused.stderr) == (1, True)
 
 
 @on_sqlite
