@@ -32,7 +32,7 @@ from consent.gates.regime import controller, one_controller, regime
 from consent.gates.success import success_of_help
 from consent.texts import REMEMBERED, render
 
-ENGINE_VERSION = "3"
+ENGINE_VERSION = "4"
 
 NO_SWITCHES: frozenset[str] = frozenset()
 

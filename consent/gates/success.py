@@ -12,7 +12,8 @@ def success_of_help(case: Case) -> Verdict:
 
     Norm: SGB VIII § 64 Abs. 2. Reading C 9: asked of SGB8 senders towards another controller that is a social
     authority, but not in the protection of a child; for the whole case; missing, or ``nein`` without a Fachkraft, is
-    incomplete; ``unklar`` passes with a valid consent of every person concerned; ``ja`` with one goes to a human.
+    incomplete; ``unklar`` passes with a valid consent of every person concerned; ``ja`` with one goes to a human. A
+    consent that one parent alone gave is none where an item of the person needs both.
     """
     if case.sender.controller != "SGB8" or not case.recipient.social or case.purpose.schutzauftrag:
         return NOT_ASKED
@@ -34,10 +35,15 @@ def success_of_help(case: Case) -> Verdict:
 
 
 def _consents_of_all(case: Case) -> tuple[Consent, ...] | None:
-    """Return a consent valid for purpose and recipient from every person with items left, None where one has none."""
+    """Return a consent valid for purpose and recipient from every person with items left, None where one has none.
+
+    It has no fault for any of these items; whether it names them is not asked.
+    """
     found = []
     for person in case.concerned():
-        valid = [consent for consent in case.consents.get(person, ()) if case.fault(consent) is None]
+        own = [item for item in case.kept if item.person == person]
+        given = case.consents.get(person, ())
+        valid = [consent for consent in given if not any(case.item_fault(consent, item) for item in own)]
         if not valid:
             return None
         found.append(valid[0])

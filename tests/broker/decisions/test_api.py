@@ -49,7 +49,7 @@ async def test_the_answer_links_to_its_explanation(kreis: Kreis) -> None:
     assert decision["removed"] == accepted["removed"]
     assert (decision["outcome"], decision["occasion"]) == ("PERMIT_REDUCED", "submit")
     assert decision["catalogue"] == kreis.gateway.law.shipped.fingerprint
-    basis = {"on": "2026-03-16", "switches": [], "engine": "3", "facts_version": 1}
+    basis = {"on": "2026-03-16", "switches": [], "engine": "4", "facts_version": 1}
     assert {name: decision[name] for name in basis} == basis
     assert {name: accepted["decision"][name] for name in basis} == basis
     assert [one["key"] for one in decision["explanation"]["sections"]] == [
