@@ -39,6 +39,8 @@ PARAMETERS = (
     "MASSEN_PERSONEN",
     "ERSUCHEN_MONATE",
 )
+MOST = {"_MONATE": 1200, "_TAGE": 36_525, "_ALTER": 120}
+"""Most that a figure may be, by the end of its code: a hundred years, and an age."""
 CODES: Mapping[str, tuple[str, ...]] = {
     "ANORDNUNG_FEHLT": ("G5",),
     "ERSUCHEN_VERALTET": ("G5",),
@@ -113,8 +115,7 @@ def check(tables: Tables) -> None:
             raise CatalogueError(row.where, f"{field}: „{value}“ kennt der Katalog nicht{close(value, known)}")
     for needed in _of(tables, "row", rows.NecessityRow):
         _refuse_both(needed)
-    for duty in _of(tables, "duty", rows.DutyRow):
-        _check_term(duty)
+    _check_figures(tables)
     for row, text, open_places in _texts(tables):
         if unknown := sorted(_places(text, row) - open_places):
             raise CatalogueError(row.where, f"der Text lässt offen, was niemand einsetzt: {', '.join(unknown)}")
@@ -146,6 +147,13 @@ def _refuse_both(row: rows.NecessityRow) -> None:
         raise CatalogueError(row.where, f"„necessary“ und „conditional“ nennen beide: {names}; nur eines kann gelten")
 
 
+def _check_figures(tables: Tables) -> None:
+    for duty in _of(tables, "duty", rows.DutyRow):
+        _check_term(duty)
+    for figure in _of(tables, "parameter", rows.ParameterRow):
+        _check_figure(figure)
+
+
 def _check_term(duty: rows.DutyRow) -> None:
     if not duty.bound:
         raise CatalogueError(duty.where, "„bound“ ist leer; eine Pflicht trifft jemanden")
@@ -153,6 +161,15 @@ def _check_term(duty: rows.DutyRow) -> None:
         raise CatalogueError(duty.where, '„months“ und „days“ nur mit lasts = "frist"')
     if min(duty.months, duty.days) < 0:
         raise CatalogueError(duty.where, "eine Frist ist nicht negativ")
+    if duty.months > MOST["_MONATE"] or duty.days > MOST["_TAGE"]:
+        raise CatalogueError(duty.where, "eine Frist von mehr als hundert Jahren ist keine")
+
+
+def _check_figure(figure: rows.ParameterRow) -> None:
+    """Refuse what no law says, and what no calendar holds: a decision could not be taken by it."""
+    most = next((most for ending, most in MOST.items() if figure.code.endswith(ending)), None)
+    if figure.value < 0 or (most is not None and figure.value > most):
+        raise CatalogueError(figure.where, f"„value“ muss zwischen 0 und {most or 'unendlich'} liegen")
 
 
 def _refuse_overlaps(table: Iterable[Row], same: Callable[[Any, Any], bool]) -> None:

@@ -206,7 +206,7 @@ class _Argument:
             if condition is not None and not (self.reasons.concealed and is_consent(self.case, condition)):
                 met.setdefault(condition, []).append(item.category)
         for condition, found in met.items():
-            reason = self.words.fill(self.words.all.conditions[condition].met)
+            reason = self.words.fill(self.words.condition(condition).met)
             names = self.words.categories(found)
             text = self.words.frame("conditional", kategorien=names, grund=reason)
             norms = self.case.day.conditions[condition].norms
@@ -259,7 +259,7 @@ class _Argument:
 
     def _reason(self, group: Group) -> str:
         if group.condition is not None:
-            return self.words.fill(self.words.all.conditions[group.condition].unmet)
+            return self.words.fill(self.words.condition(group.condition).unmet)
         return self._why(group.finding, group.variant)
 
     def _why(self, finding: Finding, chosen: str) -> str:
@@ -279,7 +279,7 @@ class _Argument:
             if row.code in self.reasons.duties:
                 begun = self.reasons.handed_over
                 last = due(row, begun) if begun and row.lasts is Lasts.FRIST else None
-                text = words.fill(words.all.duties[row.code], frist=self._until(row, last))
+                text = words.fill(words.duty(row), frist=self._until(row, last))
                 norms = self._norms_of(row)
                 yield Sentence(words.on_norms(text, norms), norms, row.code, due=last)
 

@@ -125,7 +125,7 @@ def _said(words: Words, group: Group) -> CodeSaid | ConditionSaid:
     if group.help is Help.PERSON:
         return codes["KEIN_GRUND", "G5", "gesundheit"]
     if group.condition:
-        return words.all.conditions[group.condition]
+        return words.condition(group.condition)
     return (
         codes.get((finding.code or "", finding.gate, group.variant)) or codes[finding.code or "", finding.gate, USUAL]
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from consent.explanation.sentences import Language, Said, Sentences, UnitSaid, sentences
+from consent.explanation.sentences import ConditionSaid, Language, Said, Sentences, UnitSaid, sentences
 from consent.gates.case import Case
 from consent.norm import Norm
-from consent.rows import Regime
+from consent.rows import DutyRow, Lasts, Regime
 from schemas.identifiers import DataCategory
 
 _MONTHS = (
@@ -92,6 +92,27 @@ class Words:
         """Return the name of a row: German as it stands in the row, English as it stands beside it."""
         return german if self.language is Language.DE else self.all.names[kind].get(code, german)
 
+    def condition(self, code: str) -> ConditionSaid:
+        """Return what is said of a condition; of one that only the catalogue knows, by its row's name."""
+        if (said := self.all.conditions.get(code)) is not None:
+            return said
+        name = _plain(self.case.day.conditions[code].name)
+        return ConditionSaid(
+            met=Said(f"Die Bedingung „{name}“ ist erfüllt.", f"The condition “{name}” is met."),
+            unmet=Said(f"Die Bedingung „{name}“ ist nicht erfüllt.", f"The condition “{name}” is not met."),
+            remedy=Said(
+                f"Übermitteln Sie diese Daten erst, wenn die Bedingung „{name}“ erfüllt ist: {{kategorien}}.",
+                f"Transfer these data only where the condition “{name}” is met: {{kategorien}}.",
+            ),
+        )
+
+    def duty(self, row: DutyRow) -> Said:
+        """Return what is said of a duty; of one that only the catalogue knows, its row's name."""
+        if (said := self.all.duties.get(row.code)) is not None:
+            return said
+        until = ", {frist}" if row.lasts is Lasts.FRIST else ""
+        return Said(f"Pflicht: {_plain(row.name)}{until}.", f"Duty: {_plain(row.name)}{until}.")
+
     def categories(self, codes: Iterable[DataCategory]) -> str:
         """Return names of categories, each once."""
         rows = self.case.day.categories
@@ -159,3 +180,8 @@ def _in_role(form: str, role: str, place: int) -> str:
 
 def _begun(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _plain(name: str) -> str:
+    """Return a name to stand in a sentence that is filled in: its braces open no place."""
+    return name.replace("{", "{{").replace("}", "}}")
