@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.kafka import MISSING as WITHOUT_KAFKA
 from tests.servers.kafka import ServerMissing, kafka_is_to_be_had
@@ -17,6 +18,11 @@ from tests.servers.postgres import MISSING, postgres_is_to_be_had
 #: A file system in memory, as Linux has it.
 MEMORY = Path("/dev/shm")  # noqa: S108 - only as the place for pytest's own folders, which have names of their own
 ENOUGH_BYTES = 3 * 2**30
+
+
+#: A crowded machine generates slowly; that says nothing of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

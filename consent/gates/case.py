@@ -11,7 +11,7 @@ from consent.catalogue_day import CatalogueDay
 from consent.consents import Circumstances, Consent
 from consent.decision import Missing, RefusalKind
 from consent.facts import Item, Objection, PersonFacts, TransferFacts
-from consent.rows import CategoryClass, NecessityRow, PurposeRow, Regime, UnitRow
+from consent.rows import CategoryClass, NecessityRow, PurposeRow, UnitRow
 from schemas.identifiers import Mode, OriginMark
 
 SENDER = "sender"
@@ -223,18 +223,6 @@ def marks(case: Case, item: Item) -> frozenset[OriginMark]:
     return declared_marks or case.day.sent_marks[case.sender.code, item.category]
 
 
-def came_from_elsewhere(case: Case, item: Item) -> bool:
-    """Whether an item was received: it says so, or it comes out of a Beistandschaft and its sender is no Beistand.
-
-    Norm: SGB VIII § 68. Where nothing says it: what a Beistand gathered another unit can only have received, so leaving
-    EMPFANGEN out does not open the lock (switch ``BEISTAND_MARKE_OHNE_SPERRE``).
-    """
-    if OriginMark.EMPFANGEN in item.marks:
-        return True
-    by_beistand = OriginMark.BEISTAND in item.marks and case.sender.regime is not Regime.BEISTAND_68
-    return by_beistand and "BEISTAND_MARKE_OHNE_SPERRE" not in case.switches
-
-
 def travelling(case: Case, item: Item) -> frozenset[OriginMark]:
     """Return the marks under which a received item came: declared, else the default of the unit it came from (C 11).
 
@@ -249,7 +237,7 @@ def travelling(case: Case, item: Item) -> frozenset[OriginMark]:
 def all_marks(case: Case, item: Item) -> frozenset[OriginMark]:
     """Return the marks of an item, those under which it was received included."""
     own = marks(case, item)
-    return own | travelling(case, item) if came_from_elsewhere(case, item) else own
+    return own | travelling(case, item) if OriginMark.EMPFANGEN in own else own
 
 
 def missing(field_name: str, by: str) -> tuple[Missing, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from consent.facts import Item
-from consent.gates.case import NOT_ASKED, SENDER, Case, Fall, Verdict, came_from_elsewhere, missing, travelling
+from consent.gates.case import NOT_ASKED, SENDER, Case, Fall, Verdict, missing, travelling
 from consent.gates.keys import opened
+from schemas.identifiers import OriginMark
 
 
 def received(case: Case) -> Verdict:
@@ -14,7 +15,7 @@ def received(case: Case) -> Verdict:
     incomplete, except inside one controller; the same purpose: only the mark that travels; another purpose, in this
     order: duty to delete, sender not under § 35 SGB I, the lock of the mark, to which no key fits any more.
     """
-    asked = [item for item in case.kept if came_from_elsewhere(case, item)]
+    asked = [item for item in case.kept if OriginMark.EMPFANGEN in item.marks]
     if not asked:
         return NOT_ASKED
     falls = tuple(fall for item in asked if (fall := _received(case, item)) is not None)

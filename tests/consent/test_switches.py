@@ -130,9 +130,6 @@ IN_DANGER = replace(
         gewichtige_anhaltspunkte=True, dringend=True, gefahrrelevant=frozenset({DataCategory.SUCHT_PSYCHE})
     ),
 )
-BY_BEISTAND = facts(
-    items=(*items("STAMMDATEN"), replace(items("LEISTUNGSBEZUG")[0], marks=frozenset({OriginMark.BEISTAND})))
-)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +146,6 @@ BY_BEISTAND = facts(
         ("REGELMAESSIG_OHNE_VERFAHREN", facts(mode=Mode.REGELMAESSIG)),
         ("GUTACHTEN_SCHLUESSEL_OHNE_PAR69", PROVING),
         ("GUTACHTEN_SCHLUESSEL_OHNE_PAR69", IN_DANGER),
-        ("BEISTAND_MARKE_OHNE_SPERRE", BY_BEISTAND),
     ],
 )
 def test_a_disputed_point_is_rows_with_a_switch(ask: Ask, switch: str, given: TransferFacts) -> None:

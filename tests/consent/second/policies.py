@@ -35,16 +35,7 @@ from tests.consent.second.tables import (
 )
 
 EXTERNAL = no(INTERNAL)
-RECEIVED = one_of(
-    [
-        'context.marks.contains("EMPFANGEN")',
-        all_of(
-            'context.marks.contains("BEISTAND")',
-            'principal.regime != "BEISTAND_68"',
-            'context.switches.contains("BEISTAND_MARKE_OHNE_SPERRE") == false',
-        ),
-    ]
-)
+RECEIVED = 'context.marks.contains("EMPFANGEN")'
 Policy = tuple[str, str, str]
 """Effect, name, condition."""
 

@@ -151,7 +151,7 @@ def block(random: Random, row: Row, place: int) -> tuple[Item, Context]:
     person = random.choice(["p1", "p1", "p1", "p2"])
     part = random.choice([*Part]) if random.random() < 0.15 else None
     marks = frozenset(random.sample(MARKS, random.choice([1, 1, 2]))) if random.random() < 0.2 else frozenset()
-    origin = received(random) if marks & {"EMPFANGEN", "BEISTAND"} else None
+    origin = received(random) if "EMPFANGEN" in marks else None
     item = Item(
         f"i{place}",
         person,

@@ -143,10 +143,9 @@ class Tables:
 
     @cached_property
     def row_switches(self) -> list[str]:
-        """Every switch that a row names, and those of the locks."""
+        """Every switch that a row names."""
         rows = [row for table in self.rows.values() for row in table]
-        named = {s for row in rows for s in (row.get("with_switch"), *row.get("without_switches", ())) if s}
-        return sorted({*named, "BEISTAND_MARKE_OHNE_SPERRE"})
+        return sorted({s for row in rows for s in (row.get("with_switch"), *row.get("without_switches", ())) if s})
 
     def of(self, table: str, purpose: str) -> list[Row]:
         """Return the rows of a purpose in a table."""
