@@ -16,7 +16,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $$dir/bin/pip-compile --quiet 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check bench faults law-docs mutate second lock secrets clean
+.PHONY: help install run test check bench faults law-docs access-docs mutate second lock secrets clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ faults: install ## break things on purpose under load, and see what holds; ARGS=
 law-docs: $(STAMP) ## write docs/law/ anew, from the rows of consent/rules/ and from decided cases
 	$(BIN)/python -m consent.book docs/law
 	$(BIN)/python -m tests.consent.explanation.page docs/law/explanations.md
+
+access-docs: $(STAMP) ## write docs/access.md anew, from what is declared at routes and commands
+	$(BIN)/python -m broker.access_page docs/access.md
 
 mutate: install ## flip every condition of the law's engine and see that a test notices; ONLY=gates/mode picks some, ARGS=--changed changed lines
 	$(BIN)/python -m tests.consent.mutate $(ARGS)

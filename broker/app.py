@@ -13,12 +13,14 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.routing import Route
 
 from broker import metrics, problems
+from broker.access import Access, declared_routes
 from broker.attempts.api import router as attempts_router
 from broker.audit import sequencer
 from broker.auth.api import router as auth_router
-from broker.auth.dependencies import caller
+from broker.auth.dependencies import authenticate
 from broker.batcher import Answer, Asked, Batcher
 from broker.body_limit import BodyLimit
 from broker.cleanup import role as cleanup_role
@@ -29,7 +31,7 @@ from broker.delivery import intake, quittung, worker
 from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.delivery.quittung import accept_batch
-from broker.directory.api import agencies_router
+from broker.directory.api import router as agencies_router
 from broker.duties.api import router as duties_router
 from broker.gateway import Gateway
 from broker.health import Readiness, checks_of, sealing_check
@@ -67,6 +69,9 @@ DESCRIPTION = (
     "Anmeldung: OAuth 2.0 client credentials mit private_key_jwt. Fehler: application/problem+json (RFC 9457)."
 )
 
+#: What the framework serves of itself: the description, for makers of software; it tells nobody's data.
+DESCRIPTION_PATHS = ("/openapi.json", "/docs", "/docs/oauth2-redirect")
+
 #: What is served, in the order in which a path is looked for.
 ROUTERS = (
     submitting,
@@ -81,7 +86,7 @@ ROUTERS = (
     procedures_router,
     decisions_router,
     attempts_router,
-    agencies_router(caller),
+    agencies_router,
     language_router,
     law_router,
     oversight_router,
@@ -91,7 +96,10 @@ ROUTERS = (
 
 
 def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -> FastAPI:
-    """Put the service together. `roles`: relay and deliver run inside this process as well."""
+    """Put the service together. `roles`: relay and deliver run inside this process as well.
+
+    Raises `Undeclared` where a route says not who may call it.
+    """
     roles_gateway, gateway = gateway, gateway.acting(DbRole.GATEWAY)
 
     @asynccontextmanager
@@ -107,6 +115,7 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
 
     app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     app.state.gateway = gateway
+    app.state.authenticate = authenticate
     app.state.transport = transport
     app.state.readiness = Readiness([*checks_of(gateway), sealing_check(gateway, warns=True)])
     app.state.batcher = batcher_of(gateway, DbRole.GATEWAY, submit_batch, content_bytes)
@@ -119,7 +128,17 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
     metrics.know(routes=templates(app), problems=problems.PROBLEMS)
     for router in ROUTERS:
         app.include_router(router)
+    accesses(app)
     return app
+
+
+def accesses(app: FastAPI) -> dict[tuple[str, str], Access]:
+    """Return (method, path) → who may call it, of all routes. Raises `Undeclared`.
+
+    Looks at the routers as they are, like `templates`.
+    """
+    own = [route for route in app.routes if isinstance(route, Route)]
+    return declared_routes([*own, *(route for router in ROUTERS for route in router.routes)], DESCRIPTION_PATHS)
 
 
 def batcher_of(

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
+from broker.access import Guarded, public
 from broker.audit.freshness import sealing
 from broker.clock import MOST_OFFSET_SECONDS, day_of, offset, timestamp
 from broker.gateway import Gateway, gateway
@@ -20,7 +21,11 @@ from broker.logins import look
 from broker.migrations import newest
 from broker.transport.base import Pinged, Transport
 
-router = APIRouter(tags=["Betrieb"])
+router = APIRouter(tags=["Betrieb"], route_class=Guarded)
+_watching = public(
+    "Überwachung und Lastverteiler fragen ohne Zugang; nur Codes und Zustände",
+    "monitoring and balancers ask without access; codes and states alone",
+)
 
 MOST_SILENCE_SECONDS = 60.0
 """A loop that has not come round for so long hangs; the longest of them waits 30 s."""
@@ -298,12 +303,14 @@ def _told(name: str, code: str) -> dict[str, str]:
 
 
 @router.get("/livez", include_in_schema=False)
+@_watching
 async def livez() -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", include_in_schema=False)
+@_watching
 async def readyz(request: Request, shared: Annotated[Gateway, Depends(gateway)]) -> JSONResponse:
     """Say whether requests can be served, and if not, why."""
     readiness: Readiness = request.app.state.readiness

@@ -75,6 +75,10 @@ class Keys:
         key = owner_key(oldest.value, "case", controller)
         return f"{oldest.kid}:{keyed_hash(key, ' '.join(case_reference.split()).casefold())}"
 
+    def cursor_keys(self, instance: str, walked: str) -> list[bytes]:
+        """Return the keys of an instance's cursors in one list, newest first: cursors outlive a change of keys."""
+        return [owner_key(s.value, f"cursor/{walked}", instance) for s in self.pseudonym]
+
     def sealing_key(self, recipient: str, kid: str | None = None) -> tuple[str, bytes]:
         """Return (id, wrapping key) of a recipient instance: that of this period, or the one named.
 

@@ -7,14 +7,17 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from broker.access import Guarded, public
 from broker.errors import ProblemError
 from schemas.describe import schema_catalogue
 from schemas.limits import DEFAULT_LIMITS
 
-router = APIRouter(prefix="/v1", tags=["Sprache"])
+router = APIRouter(prefix="/v1", tags=["Sprache"], route_class=Guarded)
+_of_the_language = public("die Sprache ist öffentlich", "the language is public")
 
 
 @router.get("/schemas", summary="Nachrichtentypen und ihre Schemadateien")
+@_of_the_language
 async def get_schemas() -> dict[str, Any]:
     """List message types, versions, namespaces and since when they are in force."""
     return {
@@ -38,6 +41,7 @@ async def get_schemas() -> dict[str, Any]:
     response_class=Response,
     responses={200: {"content": {"application/xml": {}}}},
 )
+@_of_the_language
 async def get_schema(path: str) -> Response:
     """Return one schema file."""
     for entry in schema_catalogue():
@@ -47,6 +51,7 @@ async def get_schema(path: str) -> Response:
 
 
 @router.get("/limits", summary="Grenzen für Nachrichten")
+@_of_the_language
 async def get_limits() -> dict[str, int]:
     """Return the limits that a message must keep."""
     return DEFAULT_LIMITS.as_dict()

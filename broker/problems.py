@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from broker import metrics
+from broker.access import Guarded, public
 from broker.db import sqlstate
 from broker.errors import ProblemError
 from broker.telemetry import CURRENT
@@ -219,6 +220,7 @@ async def on_anything(_: Request, exc: Exception) -> JSONResponse:
     return problem_response("internal-error", "Unerwarteter Fehler.", {"request_id": request_id})
 
 
+@public("was ein Fehler bedeutet, darf jeder lesen", "anybody may read what an error means")
 async def show_problem(slug: str) -> JSONResponse:
     """Explain a type of problem under its own address: status, title, and what to do."""
     row = PROBLEMS.get(slug)
@@ -229,7 +231,7 @@ async def show_problem(slug: str) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Register all handlers, and the page of each type of problem."""
-    app.add_api_route(TYPE_BASE + "{slug}", show_problem, include_in_schema=False)
+    app.router.add_api_route(TYPE_BASE + "{slug}", show_problem, include_in_schema=False, route_class_override=Guarded)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(SchemaViolation, on_schema_error)
     app.add_exception_handler(UnknownMessageType, on_schema_error)

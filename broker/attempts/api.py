@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from broker.access import Guarded, Over, access
 from broker.attempts import repository, service
 from broker.attempts.shapes import AttemptIn, AttemptOut, AttemptPage, OutcomeIn
 from broker.auth.caller import Caller
@@ -14,7 +15,7 @@ from broker.gateway import Gateway, gateway
 from broker.subjects.checks import Cursor, PageSize, RecordId
 from broker.subjects.events import SubjectChanged, subject_changed
 
-router = APIRouter(prefix="/v1", tags=["Ersterhebung"])
+router = APIRouter(prefix="/v1", tags=["Ersterhebung"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
@@ -22,6 +23,7 @@ TheHook = Annotated[SubjectChanged, Depends(subject_changed)]
 
 
 @router.post("/first-collections", status_code=201, summary="Aufzeichnen, dass die Person zuerst gefragt wurde")
+@access(instance=Over.RECORDED)
 async def post_attempt(body: AttemptIn, shared: TheGateway, who: TheCaller) -> AttemptOut:
     """Record an attempt; the own Ersuchen about this person rest on it from then on."""
     async with shared.db.writing() as connection:
@@ -29,6 +31,7 @@ async def post_attempt(body: AttemptIn, shared: TheGateway, who: TheCaller) -> A
 
 
 @router.post("/first-collections/{attempt_id}/outcome", summary="Aufzeichnen, was die Nachfrage ergab")
+@access(instance=Over.RECORDED)
 async def post_outcome(
     attempt_id: RecordId, body: OutcomeIn, shared: TheGateway, who: TheCaller, changed: TheHook
 ) -> AttemptOut:
@@ -41,6 +44,7 @@ async def post_outcome(
 
 
 @router.get("/first-collections/{attempt_id}", summary="Eine eigene Nachfrage ansehen")
+@access(instance=Over.RECORDED)
 async def get_attempt(attempt_id: RecordId, shared: TheGateway, who: TheCaller) -> AttemptOut:
     """Show an attempt that the calling instance recorded."""
     async with reading_as(shared, who).reading() as connection:
@@ -48,6 +52,7 @@ async def get_attempt(attempt_id: RecordId, shared: TheGateway, who: TheCaller) 
 
 
 @router.get("/first-collections", summary="Eigene Nachfragen, älteste zuerst")
+@access(instance=Over.RECORDED)
 async def get_attempts(shared: TheGateway, who: TheCaller, cursor: Cursor = None, limit: PageSize = 100) -> AttemptPage:
     """List what the calling instance recorded."""
     async with reading_as(shared, who).reading() as connection:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field
 
+from broker.access import Guarded, public
 from broker.auth import jose
 from broker.auth.assertion import ASSERTION_TYPE
 from broker.auth.dependencies import REALM
@@ -16,7 +17,7 @@ from broker.auth.grant import InvalidClient, InvalidScope, grant
 from broker.errors import ProblemError
 from broker.gateway import Gateway, gateway
 
-router = APIRouter(prefix="/v1", tags=["Anmeldung"])
+router = APIRouter(prefix="/v1", tags=["Anmeldung"], route_class=Guarded)
 
 LARGEST_FORM = 16_384
 MOST_FIELDS = 10
@@ -68,6 +69,7 @@ _FORM_DESCRIPTION: dict[str, Any] = {
 
 
 @router.post("/token", summary="Zugriffstoken holen (private_key_jwt)", openapi_extra=_FORM_DESCRIPTION)
+@public("hier meldet man sich an, mit einer Assertion", "this is where one authenticates, by an assertion")
 async def token(request: Request, response: Response, gateway: Annotated[Gateway, Depends(gateway)]) -> TokenAnswer:
     """Exchange a client's signed assertion for an access token."""
     form = await _form(request)
@@ -94,6 +96,7 @@ async def token(request: Request, response: Response, gateway: Annotated[Gateway
 
 
 @router.get("/keys", summary="Öffentliche Schlüssel dieses Gateways (JWKS)")
+@public("Schlüssel, die öffentlich sind", "keys that are public")
 async def keys(response: Response, gateway: Annotated[Gateway, Depends(gateway)]) -> KeySetAnswer:
     """Return the public keys of access tokens and of signed statements."""
     response.headers.update(KEYS_KEPT)

@@ -1,20 +1,13 @@
-"""The authenticated caller, and what a route asks of it."""
+"""The authenticated caller, and as whom it acts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from broker.access import Role
 from broker.errors import ProblemError
 
-
-class Role(StrEnum):
-    """What a client may do at all."""
-
-    INSTANCE = "instance"
-    OFFICER = "officer"
-    OPERATOR = "operator"
-    AUDITOR = "auditor"
+__all__ = ["Caller", "Role"]
 
 
 @dataclass(frozen=True, slots=True)

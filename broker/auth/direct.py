@@ -6,36 +6,22 @@ what its dependencies would have given: request, gateway and authenticated calle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
-from fastapi.security.utils import get_authorization_scheme_param
 
-from broker.auth.caller import Caller
-from broker.auth.dependencies import bearer_of
-from broker.gateway import Gateway, gateway
+from broker.access import Answering, Guarded, authenticated
+from broker.gateway import gateway
 
 
-class DirectRoute(APIRoute):
-    """A route whose endpoint takes (request, gateway, caller) and answers a finished response."""
+class DirectRoute(Guarded):
+    """A guarded route whose endpoint takes (request, gateway, caller) and answers a finished response."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request; where an app replaces dependencies, the framework walks after all."""
-        walking = super().get_route_handler()
+    def guarding(self, handle: Answering) -> Answering:  # noqa: ARG002 - the walk that is left out
+        """Answer by the endpoint itself, once its caller is let in."""
 
         async def answer(request: Request) -> Response:
-            if request.app.dependency_overrides:
-                return await walking(request)
-            shared = await gateway(request)
-            response: Response = await self.endpoint(request, shared, await caller_of(request, shared))
+            who = await authenticated(request)
+            self.access.admit(who)
+            response: Response = await self.endpoint(request, await gateway(request), who)
             return response
 
         return answer
-
-
-async def caller_of(request: Request, shared: Gateway) -> Caller:
-    """Return who calls, as the dependency ``caller`` does. Raises the problem ``not-authenticated``."""
-    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
-    return await bearer_of(shared, token if token and scheme.lower() == "bearer" else None)

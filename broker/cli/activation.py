@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from broker.access import Over
 from broker.cli.lawbook import told
+from broker.cli.operated import operated
 from broker.gateway import Gateway
 from broker.law.activation import CannotActivate, Effect, Route, activate, check, effects
 from broker.law.named import find
@@ -22,6 +24,7 @@ from consent.catalogue import Catalogue
 NOT_DONE = 1
 
 
+@operated("admin", Over.SETTINGS)
 def activate_command(
     name: Annotated[
         str, typer.Argument(metavar="ORDNER", help="Ordner mit TOML-Dateien; auch Fingerabdruck oder „mitgeliefert“")

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from broker.access import Over
 from broker.audit import tree
 from broker.audit.checkpoint import verifier_key
 from broker.audit.events import AuditEvent
@@ -21,6 +22,7 @@ from broker.audit.log import append
 from broker.audit.notes import BadNote, read_key
 from broker.audit.promises import find_tokens
 from broker.audit.verify import MOST_FAULTS, Fault, NoExport, Report, Trust, Verifier
+from broker.cli.operated import operated
 from broker.erasure import BadErasure, EraseReason, Erasure, count, erase
 from broker.gateway import Gateway
 from broker.privileges import DbRole
@@ -54,6 +56,7 @@ Promises = Annotated[
 
 
 @app.command("export")
+@operated("admin", Over.EXPORT)
 def export_command(
     to: Annotated[Path, typer.Option(help="Datei; „-“ schreibt auf die Standardausgabe.")],
     side: Annotated[
@@ -71,12 +74,14 @@ def export_command(
 
 
 @app.command("key")
+@operated("admin", Over.SETTINGS)
 def key_command() -> None:
     """Die Prüfschlüssel dieses Protokolls zeigen, wie `verify --key` und Zeugen sie nehmen."""
     asyncio.run(_show_keys())
 
 
 @app.command("verify")
+@operated("admin", Over.EXPORT)
 def verify_command(
     file: Annotated[
         Path | None, typer.Argument(help="Export; „-“ liest die Standardeingabe; ohne Angabe: die Datenbank.")
@@ -105,6 +110,7 @@ def verify_command(
 
 
 @app.command("erase")
+@operated("cleanup", Over.OVERDUE)
 def erase_command(
     reason: Annotated[EraseReason, typer.Option(help="Warum gelöscht wird; steht im Protokoll.")],
     *,

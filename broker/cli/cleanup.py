@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from broker.access import Over
 from broker.cleanup import role
+from broker.cli.operated import operated
 from broker.cli.roles import OpsPort, settings_with
 from broker.gateway import Gateway
 from broker.privileges import DbRole
@@ -17,6 +19,7 @@ from broker.telemetry import configure_logging
 from broker.transport.base import Transport
 
 
+@operated("cleanup", Over.OVERDUE)
 def cleanup(
     once: Annotated[bool, typer.Option("--once", help="Einmal aufräumen und enden.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur zählen, was fällig ist; nichts löschen.")] = False,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.access import Over
 from broker.auth import jose
 from broker.auth.assertion import ASSERTION_TYPE
 from broker.auth.caller import Role
@@ -19,6 +20,7 @@ from broker.auth.clients import ClientError, NewClient, add_client, list_clients
 from broker.auth.encryption import add_encryption_key, read_jwk
 from broker.auth.grant import TOKEN_PATH
 from broker.auth.tokens import issuer
+from broker.cli.operated import operated
 from broker.cli.token import token
 from broker.clock import timestamp
 from broker.privileges import DbRole
@@ -47,6 +49,7 @@ print(httpx.post({token_url!r}, data=form).json()["access_token"])
 
 
 @app.command("add")
+@operated("admin", Over.SETTINGS)
 def add_command(
     instance: Annotated[
         str | None, typer.Option(help="Instanz, z. B. jugendamt-marl:JUGENDAMT_ASD", show_default=False)
@@ -69,12 +72,14 @@ def add_command(
 
 
 @app.command("list")
+@operated("admin", Over.SETTINGS)
 def list_command() -> None:
     """Alle Zugänge zeigen, auch gesperrte."""
     asyncio.run(_list())
 
 
 @app.command("revoke")
+@operated("admin", Over.SETTINGS)
 def revoke_command(
     client_id: Annotated[str, typer.Argument(help="Kennung des Zugangs", show_default=False)],
 ) -> None:
@@ -84,6 +89,7 @@ def revoke_command(
 
 
 @app.command("encryption-key")
+@operated("admin", Over.SETTINGS)
 def encryption_key_command(
     client_id: Annotated[str, typer.Argument(help="Kennung des Zugangs", show_default=False)],
     public_key: Annotated[

@@ -16,6 +16,8 @@ import typer
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from broker.access import Over
+from broker.cli.operated import OWNER, operated
 from broker.config import Settings
 from broker.db import Database, sqlstate
 from broker.listening import CannotStart
@@ -39,6 +41,7 @@ def database() -> None:
 
 
 @app.command()
+@operated(OWNER, Over.SCHEMA)
 def upgrade() -> None:
     """Alle ausstehenden Migrationen ausführen."""
     settings = Settings()
@@ -53,6 +56,7 @@ def upgrade() -> None:
 
 
 @app.command()
+@operated(OWNER, Over.SCHEMA)
 def logins(
     out: Annotated[
         Path | None,

@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.clock import timestamp
 from broker.delivery import dead
 from broker.delivery.dead import DeadLetter, Wanted, Why
@@ -34,6 +36,7 @@ Reason = Annotated[Why, typer.Option("--reason", help="Grund; beide Behörden un
 
 
 @app.command("list")
+@operated("admin", Over.HEADS)
 def list_command(
     agency: Annotated[str | None, typer.Option(help="nur an diese Behörde", show_default=False)] = None,
     sender: Annotated[str | None, typer.Option(help="nur von dieser Instanz", show_default=False)] = None,
@@ -88,6 +91,7 @@ def _line(letter: DeadLetter) -> str:
 
 
 @app.command("show")
+@operated("admin", Over.HEADS)
 def show_command(transfer_id: TransferId, as_json: AsJson = False) -> None:
     """Eine tote Übermittlung mit ihrer Geschichte zeigen; Inhalte zeigt der Broker niemandem."""
     asyncio.run(_show(transfer_id, as_json=as_json))
@@ -109,6 +113,7 @@ async def _show(transfer_id: str, *, as_json: bool) -> None:
 
 
 @app.command("retry")
+@operated("admin", Over.HEADS)
 def retry_command(transfer_id: TransferId) -> None:
     """Erneut zustellen, mit zurückgesetzten Versuchen; das Gesetz wird dabei neu gefragt."""
     _decide(lambda connection, gateway: dead.retry(connection, gateway, transfer_id, ACTOR))
@@ -116,6 +121,7 @@ def retry_command(transfer_id: TransferId) -> None:
 
 
 @app.command("discard")
+@operated("admin", Over.HEADS)
 def discard_command(transfer_id: TransferId, reason: Reason) -> None:
     """Aufgeben: der Schlüssel wird gelöscht, der Absender erfährt es, der Vorgang geht weiter."""
     _decide(lambda connection, gateway: dead.discard(connection, gateway, transfer_id, reason, ACTOR))
@@ -123,6 +129,7 @@ def discard_command(transfer_id: TransferId, reason: Reason) -> None:
 
 
 @app.command("release")
+@operated("admin", Over.HEADS)
 def release_command(transfer_id: TransferId, reason: Reason) -> None:
     """Die späteren desselben Vorgangs vorbeilassen; diese Übermittlung bleibt tot."""
     _decide(lambda connection, gateway: dead.release(connection, gateway, transfer_id, reason, ACTOR))

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from adapters.base import DeliveryError
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.directory.cache import directory_cache
 from broker.directory.file import read_directory
 from broker.directory.nodes import DirectoryFileError
@@ -22,6 +24,7 @@ SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 
 
 @app.command("load")
+@operated("admin", Over.SETTINGS)
 def load_command(
     file: Annotated[Path, typer.Argument(help="Verzeichnisdatei (YAML)", show_default=False)],
 ) -> None:
@@ -42,6 +45,7 @@ def load_command(
 
 
 @app.command("show")
+@operated("admin", Over.SETTINGS)
 def show_command() -> None:
     """Alle aktiven Instanzen mit Art und Zustellweg zeigen."""
     asyncio.run(_show())

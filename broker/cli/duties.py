@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from broker.access import Over
 from broker.cli.dead import explained
+from broker.cli.operated import operated
 from broker.clock import day_of
 from broker.duties import repository
 from broker.duties.api import DutyOut, shown, titles_of
@@ -27,6 +29,7 @@ def duties() -> None:
 
 
 @app.command("list")
+@operated("admin", Over.HEADS)
 def list_command(
     agency: Annotated[str | None, typer.Option(help="nur von dieser Behörde geschuldete", show_default=False)] = None,
     state: Annotated[DutyState, typer.Option(help="open schließt ein, was überfällig ist")] = DutyState.OPEN,

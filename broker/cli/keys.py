@@ -12,6 +12,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.clock import timestamp
 from broker.gateway import Gateway
 from broker.privileges import DbRole
@@ -43,6 +45,7 @@ Purpose = Annotated[Rotated, typer.Argument(metavar="sealing", help="Zweck der S
 
 
 @app.command("show")
+@operated("cleanup", Over.SETTINGS)
 def show_command(as_json: Annotated[bool, typer.Option("--json", help="als JSON ausgeben")] = False) -> None:
     """Die Versiegelungsschlüssel zeigen: seit wann, wie viele Inhalte an jedem hängen; nie ein Geheimnis."""
     keys = _run(shown)
@@ -66,6 +69,7 @@ def _line(key: SealingKey) -> str:
 
 
 @app.command("rotate")
+@operated("cleanup", Over.SETTINGS)
 def rotate_command(
     purpose: Purpose,
     at_once: Annotated[
@@ -90,6 +94,7 @@ def rotate_command(
 
 
 @app.command("prune")
+@operated("cleanup", Over.SETTINGS)
 def prune_command(
     purpose: Purpose,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Nur sagen, was geschähe.")] = False,

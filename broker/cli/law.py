@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from broker.access import Over
 from broker.cli import activation, lawbook, replay
+from broker.cli.operated import operated
 from consent.cases import run_check
 
 app = typer.Typer(help="Regelkatalog und Fallsammlungen.", no_args_is_help=True)
@@ -24,6 +26,7 @@ def law() -> None:
 
 
 @app.command()
+@operated(None, Over.NOBODY)
 def check(
     files: Annotated[list[Path], typer.Argument(help="Fallsammlungen (YAML).")],
     strict_norms: Annotated[bool, typer.Option("--strict-norms", help="Abweichende Normen zählen als Fehler.")] = False,

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.clock import day_of, system_clock
 from broker.config import Settings
 from broker.gateway import Gateway
@@ -55,6 +57,7 @@ async def gateway_if_any() -> AsyncIterator[Gateway | None]:
         yield gateway
 
 
+@operated("admin", Over.SETTINGS)
 def show(
     purpose: Annotated[str | None, typer.Option(help="nur Zeilen zu diesem Zweck (Kürzel)", show_default=False)] = None,
     norm: Annotated[
@@ -120,6 +123,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     )
 
 
+@operated(None, Over.NOBODY)
 def fingerprint(
     folder: Annotated[
         Path | None, typer.Argument(help="Ordner mit TOML-Dateien; ohne Angabe der mitgelieferte", show_default=False)
@@ -130,6 +134,7 @@ def fingerprint(
         typer.echo(load_catalogue(folder).fingerprint)
 
 
+@operated("admin", Over.SETTINGS)
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="Tag, Fingerabdruck, Ordner oder „mitgeliefert“")],
     after: Annotated[str, typer.Argument(metavar="B", help="Tag, Fingerabdruck, Ordner oder „mitgeliefert“")],

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.clock import system_clock, timestamp
 from schemas.describe import show as show_payload
 from schemas.errors import PayloadTooLarge, SchemaViolation, UnknownMessageType
@@ -39,6 +41,7 @@ def problems_of(content: bytes) -> list[str]:
 
 
 @app.command("validate")
+@operated(None, Over.OWN_FILE)
 def validate_files(files: Annotated[list[Path], typer.Argument(help="XML-Dateien.", exists=True)]) -> None:
     """Nachrichten prüfen wie das Gateway; Ausgang 0 nur, wenn alle gültig sind."""
     bad = 0
@@ -52,6 +55,7 @@ def validate_files(files: Annotated[list[Path], typer.Argument(help="XML-Dateien
 
 
 @app.command()
+@operated(None, Over.OWN_FILE)
 def show(file: Annotated[Path, typer.Argument(help="Eine XML-Datei.", exists=True)]) -> None:
     """Eine Übermittlung als Gliederung zeigen: Kopf, Personen, Blöcke mit Kategorie."""
     content = file.read_bytes()
@@ -67,6 +71,7 @@ def show(file: Annotated[Path, typer.Argument(help="Eine XML-Datei.", exists=Tru
 
 
 @app.command("example")
+@operated(None, Over.NOBODY)
 def print_example(
     message_type: Annotated[str, typer.Argument(metavar="TYP", help="Nachrichtentyp.")],
 ) -> None:

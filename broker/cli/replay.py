@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.clock import day_begins, system_clock
 from broker.db import Database
 from broker.law import repository
@@ -35,6 +37,7 @@ SAID = {
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
 
 
+@operated("replay", Over.DECISIONS)
 def replay_command(
     since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="ab diesem Tag (Berlin)")],
     until: Annotated[

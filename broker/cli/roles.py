@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from broker.access import Over
 from broker.app import deliver
 from broker.audit import sequencer
+from broker.cli.operated import operated
 from broker.config import Settings
 from broker.gateway import Gateway
 from broker.listening import PATIENCE_SECONDS, CannotStart, listen
@@ -31,6 +33,7 @@ def settings_with(**given: Any) -> Settings:  # noqa: ANN401 - values of any set
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
+@operated("serve", Over.CALLERS)
 def serve(
     host: Annotated[str | None, typer.Option(help="Adresse, auf der gelauscht wird.")] = None,
     port: Annotated[int | None, typer.Option(help="Port, auf dem gelauscht wird.")] = None,
@@ -110,16 +113,19 @@ def _serve_by_workers(settings: Settings) -> None:
         run_process("serve", settings, keeper.run, checks=keeper.checks, ends_within=ends, figures=registry)
 
 
+@operated("relay", Over.CIPHERTEXT)
 def run_relay(ops_port: OpsPort = None) -> None:
     """Die Ausgangsablage auf die Topics bringen (Station 6). Mehrere zugleich teilen sich die Arbeit."""
     run_process("relay", settings_with(ops_port=ops_port), relay.run)
 
 
+@operated("deliver", Over.HAND_OVER)
 def run_deliver(ops_port: OpsPort = None) -> None:
     """Die Topics lesen und zustellen: Eingang und Ordner (Station 7)."""
     run_process("deliver", settings_with(ops_port=ops_port), deliver)
 
 
+@operated("seal", Over.LOG_ENTRIES)
 def run_seal(ops_port: OpsPort = None) -> None:
     """Das Protokoll siegeln: Hashbaum und signierte Prüfpunkte. Einer siegelt, weitere stehen bereit."""
     run_process("seal", settings_with(ops_port=ops_port), seal, checks=sealer_checks)

@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import OWNER, operated
 from broker.demo.play import run_demo
 from broker.demo.stay import run_empty
 
 
+@operated(OWNER, Over.MADE_UP)
 def run(
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="Zuerst einen Tag im Kreis Recklinghausen durchspielen.")

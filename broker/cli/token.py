@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
+from broker.access import Over
 from broker.auth.client_assertion import client_assertion, token_form
 from broker.auth.grant import TOKEN_PATH
+from broker.cli.operated import operated
 from broker.clock import system_clock
 from broker.config import Settings
 
@@ -25,6 +27,7 @@ class TokenError(Exception):
     """There is no token. The text is German and says what to do."""
 
 
+@operated(None, Over.OWN_FILE)
 def token(
     key_file: Annotated[Path, typer.Argument(help="privater Schlüssel des Zugangs (JWK)", show_default=False)],
     client_id: Annotated[

@@ -12,6 +12,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from broker.access import Over
+from broker.cli.operated import operated
 from broker.config import Settings
 from broker.directory.cache import directory_cache
 from broker.privileges import DbRole
@@ -30,6 +32,7 @@ PORT = "9092"
 
 
 @app.command()
+@operated("admin", Over.SETTINGS)
 def apply(check: Annotated[bool, typer.Option("--check", help="Nur prüfen.")] = False) -> None:
     """Fehlende Topics anlegen, abweichende Einstellungen richten; nichts verkleinern oder löschen.
 
@@ -53,6 +56,7 @@ def _line(drift: Drift, *, check: bool) -> str:
 
 
 @app.command()
+@operated("admin", Over.SETTINGS)
 def show() -> None:
     """Die Topics zeigen, die es nach dem Verzeichnis geben soll, und ob es sie so gibt."""
     settings = _with_kafka()
@@ -63,6 +67,7 @@ def show() -> None:
 
 
 @app.command()
+@operated("admin", Over.SETTINGS)
 def acl(
     agency: Annotated[list[str] | None, typer.Option(help="Nur diese Behörden.", show_default=False)] = None,
     apply_: Annotated[bool, typer.Option("--apply", help="Auf den Brokern setzen, statt Befehle auszugeben.")] = False,
@@ -97,6 +102,7 @@ def _password(path: Path) -> str:
 
 
 @app.command()
+@operated(None, Over.NOBODY)
 def asyncapi() -> None:
     """Die Topics als AsyncAPI 3 ausgeben (docs/asyncapi.yaml)."""
     typer.echo(document_text(), nl=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.consents import repository, service
@@ -14,7 +15,7 @@ from broker.gateway import Gateway, gateway
 from broker.subjects.checks import Cursor, PageSize, RecordId
 from broker.subjects.events import SubjectChanged, subject_changed
 
-router = APIRouter(prefix="/v1", tags=["Einwilligungen"])
+router = APIRouter(prefix="/v1", tags=["Einwilligungen"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
@@ -22,6 +23,7 @@ TheHook = Annotated[SubjectChanged, Depends(subject_changed)]
 
 
 @router.post("/consents", status_code=201, summary="Einwilligung oder Verweigerung aufzeichnen")
+@access(instance=Over.RECORDED)
 async def post_consent(body: ConsentIn, shared: TheGateway, who: TheCaller, changed: TheHook) -> ConsentOut:
     """Record a declaration; the same body under the same `kennung` gets the first answer again."""
     async with shared.db.writing() as connection:
@@ -32,6 +34,7 @@ async def post_consent(body: ConsentIn, shared: TheGateway, who: TheCaller, chan
 
 
 @router.post("/consents/{consent_id}/withdrawal", summary="Einwilligung widerrufen")
+@access(instance=Over.NAMED)
 async def post_withdrawal(
     consent_id: RecordId, shared: TheGateway, who: TheCaller, changed: TheHook, body: WithdrawalIn | None = None
 ) -> ConsentOut:
@@ -44,6 +47,7 @@ async def post_withdrawal(
 
 
 @router.get("/consents/{consent_id}", summary="Einwilligung ansehen")
+@access(instance=Over.NAMED)
 async def get_consent(consent_id: RecordId, shared: TheGateway, who: TheCaller) -> ConsentOut:
     """Show a consent that the caller recorded or is named in."""
     async with reading_as(shared, who).reading() as connection:
@@ -51,6 +55,7 @@ async def get_consent(consent_id: RecordId, shared: TheGateway, who: TheCaller) 
 
 
 @router.get("/consents", summary="Eigene Aufzeichnungen, älteste zuerst")
+@access(instance=Over.RECORDED)
 async def get_consents(
     shared: TheGateway,
     who: TheCaller,

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.consents import repository, service
@@ -35,7 +36,7 @@ from broker.subjects.events import SubjectChanged, subject_changed
 from broker.subjects.person import PersonIn
 from consent.consents import ConsentForm, GivenBy
 
-router = APIRouter(prefix="/v1", tags=["Entbindungen"])
+router = APIRouter(prefix="/v1", tags=["Entbindungen"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
@@ -83,6 +84,7 @@ class ReleaseIn(BaseModel):
 
 
 @router.post("/releases", status_code=201, summary="Entbindung von der Schweigepflicht aufzeichnen")
+@access(instance=Over.RECORDED)
 async def post_release(body: ReleaseIn, shared: TheGateway, who: TheCaller) -> ConsentOut:
     """Record a release; the same body under the same `kennung` gets the first answer again."""
     async with shared.db.writing() as connection:
@@ -91,6 +93,7 @@ async def post_release(body: ReleaseIn, shared: TheGateway, who: TheCaller) -> C
 
 
 @router.post("/releases/{release_id}/withdrawal", summary="Entbindung widerrufen")
+@access(instance=Over.NAMED)
 async def post_withdrawal(
     release_id: RecordId, shared: TheGateway, who: TheCaller, changed: TheHook, body: WithdrawalIn | None = None
 ) -> ConsentOut:
@@ -104,6 +107,7 @@ async def post_withdrawal(
 
 
 @router.get("/releases/{release_id}", summary="Entbindung ansehen")
+@access(instance=Over.NAMED)
 async def get_release(release_id: RecordId, shared: TheGateway, who: TheCaller) -> ConsentOut:
     """Show a release that the caller recorded or is named in."""
     async with reading_as(shared, who).reading() as connection:
@@ -111,6 +115,7 @@ async def get_release(release_id: RecordId, shared: TheGateway, who: TheCaller) 
 
 
 @router.get("/releases", summary="Eigene Entbindungen, älteste zuerst")
+@access(instance=Over.RECORDED)
 async def get_releases(shared: TheGateway, who: TheCaller, cursor: Cursor = None, limit: PageSize = 100) -> ConsentPage:
     """List the releases that the calling instance recorded."""
     async with reading_as(shared, who).reading() as connection:

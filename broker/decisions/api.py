@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from broker.access import Guarded, Over, access
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import reading_as, require
+from broker.auth.dependencies import caller, reading_as
 from broker.clock import day_of
 from broker.decisions.shapes import DecisionOut
 from broker.decisions.shown import Follows, Reader, decision_out, narrowed
@@ -28,10 +29,10 @@ from consent.rowreader import CatalogueError
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1/decisions", tags=["Entscheidungen"])
+router = APIRouter(prefix="/v1/decisions", tags=["Entscheidungen"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
-Who = Annotated[Caller, Depends(require(Role.INSTANCE, Role.OFFICER))]
+Who = Annotated[Caller, Depends(caller)]
 Reason = Annotated[
     str | None,
     Query(min_length=10, max_length=500, description="nur und immer von Datenschutzbeauftragten; wird vermerkt"),
@@ -39,6 +40,7 @@ Reason = Annotated[
 
 
 @router.get("/{decision_id}", summary="Eine Entscheidung mit Befunden, Erklärung und Pflichten ansehen")
+@access(instance=Over.DECIDED, officer=Over.AGENCY_ON_RECORD)
 async def get_decision(
     decision_id: RecordId,
     shared: Shared,

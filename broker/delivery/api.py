@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.batcher import Batcher
@@ -19,14 +20,14 @@ from broker.delivery.key_release import release_key
 from broker.delivery.quittung import Accepted, Brought, quittungen_of
 from broker.errors import invalid
 from broker.gateway import Gateway, gateway
-from broker.pages import cursor_value
+from broker.pages import opened_cursor, sealed_cursor
 from broker.privileges import DbRole
 from broker.transfers.feed import seen_by
 from broker.xml_body import read_xml
 from schemas.identifiers import Instance
 from schemas.xml import validate_quittung
 
-router = APIRouter(prefix="/v1", tags=["Eingang"])
+router = APIRouter(prefix="/v1", tags=["Eingang"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
 Who = Annotated[Caller, Depends(caller)]
@@ -126,6 +127,7 @@ class Acknowledgement(BaseModel):
 
 
 @router.get("/inbox", summary="Wartende Nachrichten entgegennehmen")
+@access(instance=Over.RECIPIENT)
 async def get_inbox(
     shared: Shared,
     who: Who,
@@ -166,6 +168,7 @@ def _item(released: Released) -> InboxItem:
     summary="Eine Übermittlung quittieren; danach ist ihr Inhalt hier nicht mehr lesbar",
     openapi_extra={"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}},
 )
+@access(instance=Over.RECIPIENT)
 async def post_quittung(transfer_id: str, request: Request, who: Who) -> QuittungAnswer:
     """Answer a transfer with a ``quittung``; from then on its content can be read by nobody here."""
     instance = Instance.parse(who.as_instance())
@@ -181,6 +184,7 @@ async def post_quittung(transfer_id: str, request: Request, who: Who) -> Quittun
 @router.get(
     "/transfers/{transfer_id}/quittungen", summary="Quittungen zu einer Übermittlung ansehen", tags=["Übermittlung"]
 )
+@access(instance=Over.SIDES)
 async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittungen:
     """Read the recipient's quittungen: the same XML through every channel; for sender and recipient alone."""
     instance = who.as_instance()
@@ -192,12 +196,15 @@ async def get_quittungen(transfer_id: str, shared: Shared, who: Who) -> Quittung
 
 
 @router.get("/notices", summary="Hinweise zu empfangenen Daten, noch nicht bestätigte")
+@access(instance=Over.RECIPIENT)
 async def get_notices(
     shared: Shared, who: Who, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> NoticePage:
     """List what the calling instance must be told about data it holds, and has not acknowledged."""
+    instance = who.as_instance()
+    keys = shared.keys.cursor_keys(instance, "notices")
     async with reading_as(shared, who).reading() as connection:
-        rows = await notices.open_notices(connection, who.as_instance(), cursor_value(cursor), limit)
+        rows = await notices.open_notices(connection, instance, opened_cursor(cursor, keys), limit)
     items = [
         Notice(
             id=row.id,
@@ -208,10 +215,11 @@ async def get_notices(
         )
         for row in rows
     ]
-    return NoticePage(items=items, next_cursor=str(rows[-1].seq) if len(rows) == limit else None)
+    return NoticePage(items=items, next_cursor=sealed_cursor(rows[-1].seq, keys) if len(rows) == limit else None)
 
 
 @router.post("/notices/{notice_id}/acknowledgement", summary="Einen Hinweis bestätigen: was mit den Daten geschah")
+@access(instance=Over.RECIPIENT)
 async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Shared, who: Who) -> dict[str, Any]:
     """Acknowledge a notice and say what was done with the data."""
     instance = who.as_instance()
@@ -221,6 +229,7 @@ async def post_acknowledgement(notice_id: str, body: Acknowledgement, shared: Sh
 
 
 @router.post("/transfers/{transfer_id}/key", summary="Den Schlüssel eines Inhalts holen (eigener Adapter)")
+@access(instance=Over.RECIPIENT)
 async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
     """Hand a transfer over to an adapter that has read its record: decided again now, leased, its key released.
 
@@ -248,6 +257,7 @@ async def post_key(transfer_id: str, shared: Shared, who: Who) -> KeyAnswer:
 
 
 @router.post("/transfers/{transfer_id}/recall", summary="Eine eigene Übermittlung zurückrufen", tags=["Übermittlung"])
+@access(instance=Over.SENDER)
 async def post_recall(transfer_id: str, shared: Shared, who: Who) -> dict[str, Any]:
     """Call a transfer back: it ends where it is not handed over, otherwise its recipient gets a notice."""
     async with shared.db.writing() as connection:

@@ -1,33 +1,27 @@
 """Who can be addressed: the agencies, their instances and branches. No path and no secret is shown.
 
-Open to every authenticated client. Who that is lies a layer above: `agencies_router` is handed the check.
+Open to every authenticated client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.registry import DIALECTS
+from broker.access import Guarded, Over, access
 from broker.directory import repository
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 
-_routes = APIRouter(prefix="/v1", tags=["Verzeichnis"])
+router = APIRouter(prefix="/v1", tags=["Verzeichnis"], route_class=Guarded)
 
 LARGEST_PAGE = 200
 ID_LENGTH = 128
 ID_PATTERN = r"^[a-z0-9-]*$"
-
-
-def agencies_router(authenticated: Callable[..., Any]) -> APIRouter:
-    """Return the routes, each behind the dependency `authenticated` (`broker.auth.dependencies.caller`)."""
-    guarded = APIRouter(dependencies=[Depends(authenticated)])
-    guarded.include_router(_routes)
-    return guarded
 
 
 class AgencySummary(BaseModel):
@@ -84,7 +78,8 @@ def _summary(row: repository.AgencyRow) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, "kind": row.kind, "ags": row.ags, "place": row.place}
 
 
-@_routes.get("/agencies", summary="Behörden auflisten")
+@router.get("/agencies", summary="Behörden auflisten")
+@access(everyone=Over.NOBODY)
 async def list_agencies(
     gateway: Annotated[Gateway, Depends(gateway)],
     kind: Annotated[str | None, Query(description="nur Behörden dieser Art", max_length=32)] = None,
@@ -104,7 +99,8 @@ async def list_agencies(
     )
 
 
-@_routes.get("/agencies/{agency_id}", summary="Eine Behörde ansehen")
+@router.get("/agencies/{agency_id}", summary="Eine Behörde ansehen")
+@access(everyone=Over.NOBODY)
 async def show_agency(
     agency_id: Annotated[str, Path(max_length=ID_LENGTH, pattern=ID_PATTERN)],
     gateway: Annotated[Gateway, Depends(gateway)],

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import caller, reading_as, require
+from broker.auth.dependencies import caller, reading_as
 from broker.clock import day_of
 from broker.db import Database
 from broker.duties import repository
@@ -26,11 +27,10 @@ from broker.subjects.checks import PageSize, RecordId
 from consent.explanation.sentences import Language, sentences
 from consent.rows import DutyRow
 
-router = APIRouter(prefix="/v1/duties", tags=["Pflichten"])
+router = APIRouter(prefix="/v1/duties", tags=["Pflichten"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
-Bound = Annotated[Caller, Depends(caller)]
-Who = Annotated[Caller, Depends(require(Role.INSTANCE, Role.OFFICER))]
+Who = Annotated[Caller, Depends(caller)]
 
 
 class DutyOut(BaseModel):
@@ -73,6 +73,7 @@ class Filters(BaseModel):
 
 
 @router.get("", summary="Pflichten der eigenen Stelle, die am frühesten fälligen zuerst")
+@access(instance=Over.BOUND, officer=Over.AGENCY)
 async def get_duties(shared: Shared, who: Who, filters: Annotated[Filters, Query()], language: Spoken) -> DutyPage:
     """List what the calling instance owes, or the instances of the officer's agency."""
     after = place_of(filters.cursor)
@@ -86,6 +87,7 @@ async def get_duties(shared: Shared, who: Who, filters: Annotated[Filters, Query
 
 
 @router.get("/{duty_id}", summary="Eine Pflicht ansehen")
+@access(instance=Over.BOUND, officer=Over.AGENCY)
 async def get_duty(duty_id: RecordId, shared: Shared, who: Who, language: Spoken) -> DutyOut:
     """Show a duty of the calling instance, or of the officer's agency."""
     async with _seeing(shared, who).reading() as connection:
@@ -94,8 +96,9 @@ async def get_duty(duty_id: RecordId, shared: Shared, who: Who, language: Spoken
 
 
 @router.post("/{duty_id}/done", summary="Eine eigene Pflicht als erledigt melden")
+@access(instance=Over.BOUND)
 async def post_done(
-    duty_id: RecordId, shared: Shared, who: Bound, language: Spoken, done: DoneIn | None = None
+    duty_id: RecordId, shared: Shared, who: Who, language: Spoken, done: DoneIn | None = None
 ) -> DutyOut:
     """Say that a duty is done, or has fallen away; only whom it binds can. Again changes nothing."""
     async with shared.db.writing() as connection:

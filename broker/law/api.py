@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller
 from broker.clock import day_of
@@ -21,7 +22,7 @@ from consent.book.entries import Entry, chosen, entries_of
 from consent.book.markdown import warning
 from consent.catalogue import Catalogue
 
-router = APIRouter(prefix="/v1/law", tags=["Recht"])
+router = APIRouter(prefix="/v1/law", tags=["Recht"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
 Known = Annotated[Caller, Depends(caller)]
@@ -63,6 +64,7 @@ class Filters(BaseModel):
     response_model=LawPage,
     responses={304: {"description": "unverändert (If-None-Match)"}},
 )
+@access(everyone=Over.NOBODY)
 async def list_law(
     shared: Shared,
     _: Known,
@@ -92,6 +94,7 @@ async def list_law(
     response_model=LawRow,
     responses={304: {"description": "unverändert (If-None-Match)"}},
 )
+@access(everyone=Over.NOBODY)
 async def show_row(
     row: Annotated[str, Path(max_length=300, pattern=ID_PATTERN, description="Kennung der Zeile", examples=[ROW_ID])],
     shared: Shared,

@@ -9,11 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from broker.access import Guarded, Over, access
 from broker.audit.events import EVENTS, AuditEvent
 from broker.audit.log import append
 from broker.audit.models import AuditEntry
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import require
+from broker.auth.dependencies import caller
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.oversight.queries import Search, entries, number_of, sides
@@ -22,10 +23,10 @@ from broker.privileges import CONTROLLERS, DbRole
 from broker.settled import settled
 from schemas.identifiers import Instance, MalformedInstance
 
-router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
+router = APIRouter(prefix="/v1/audit", tags=["Protokoll"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
-Officer = Annotated[Caller, Depends(require(Role.OFFICER))]
+Officer = Annotated[Caller, Depends(caller)]
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 """Beyond them a moment may have no form in UTC."""
@@ -75,6 +76,7 @@ class Filters(BaseModel):
 
 
 @router.get("/events", summary="Einträge des Protokolls einsehen; die Einsicht wird vermerkt")
+@access(officer=Over.AGENCY_ON_RECORD)
 async def get_events(shared: Shared, who: Officer, filters: Annotated[Filters, Query()]) -> Page:
     """Search the evidence of one's own agency. The search and its reason are recorded before anything is shown.
 

@@ -18,23 +18,23 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from broker.access import Guarded, Over, access
 from broker.audit import merkle, tree
 from broker.audit.checkpoint import verifier_key
 from broker.audit.events import AuditEvent
 from broker.audit.log import append
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import require
+from broker.auth.dependencies import caller
 from broker.db import Database
 from broker.errors import ProblemError, invalid
 from broker.gateway import Gateway, gateway
 from broker.oversight import proofs
 from broker.privileges import CONTROLLERS, DbRole
 
-router = APIRouter(prefix="/v1/audit", tags=["Protokoll"])
+router = APIRouter(prefix="/v1/audit", tags=["Protokoll"], route_class=Guarded)
 
 Shared = Annotated[Gateway, Depends(gateway)]
-Reader = Annotated[Caller, Depends(require(Role.OFFICER, Role.AUDITOR))]
-Auditor = Annotated[Caller, Depends(require(Role.AUDITOR))]
+Reader = Annotated[Caller, Depends(caller)]
 
 FOR_GOOD = {"Cache-Control": "private, max-age=31536000, immutable"}
 FOR_A_MOMENT = {"Cache-Control": "private, max-age=2"}
@@ -74,6 +74,7 @@ class Consistency(BaseModel):
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
+@access(officer=Over.HASHES, auditor=Over.HASHES)
 async def get_checkpoint(shared: Shared, _: Reader) -> Response:
     """Return the last checkpoint, a signed note."""
     async with shared.db.acting(DbRole.AUDITOR).reading() as connection:
@@ -89,6 +90,7 @@ async def get_checkpoint(shared: Shared, _: Reader) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
+@access(officer=Over.HASHES, auditor=Over.HASHES)
 async def get_log_keys(shared: Shared, _: Reader) -> Response:
     """Return the keys of the log, one a line, as verifiers of signed notes take them; compare them out of band."""
     keys = [verifier_key(shared.settings.log_origin, key) for key in shared.keys.checkpoint]
@@ -101,7 +103,8 @@ async def get_log_keys(shared: Shared, _: Reader) -> Response:
     response_class=Response,
     responses={200: {"content": {BYTES: {}}}},
 )
-async def get_entries(path: str, shared: Shared, who: Auditor) -> Response:
+@access(auditor=Over.LOG)
+async def get_entries(path: str, shared: Shared, who: Reader) -> Response:
     """Return a bundle of up to 256 entries, each its canonical bytes behind their length (two bytes)."""
     async with shared.db.acting(DbRole.AUDITOR).writing() as connection:
         number, width = await _asked(connection, 0, path)
@@ -118,6 +121,7 @@ async def get_entries(path: str, shared: Shared, who: Auditor) -> Response:
     response_class=Response,
     responses={200: {"content": {BYTES: {}}}},
 )
+@access(officer=Over.HASHES, auditor=Over.HASHES)
 async def get_tile(level: str, path: str, shared: Shared, _: Reader) -> Response:
     """Return a tile of up to 256 hashes; a partial one is named with its width (``067.p/12``)."""
     if not re.fullmatch(r"[0-9]|[1-5][0-9]|6[0-3]", level):
@@ -132,6 +136,7 @@ async def get_tile(level: str, path: str, shared: Shared, _: Reader) -> Response
 
 
 @router.get("/proofs/inclusion", summary="Nachweis, dass ein Eintrag im Protokoll steht")
+@access(officer=Over.AGENCY_ON_RECORD, auditor=Over.LOG)
 async def get_inclusion(
     shared: Shared,
     who: Reader,
@@ -173,6 +178,7 @@ def _as(shared: Gateway, who: Caller) -> Database:
 
 
 @router.get("/proofs/consistency", summary="Nachweis, dass das Protokoll nur gewachsen ist")
+@access(officer=Over.HASHES, auditor=Over.HASHES)
 async def get_consistency(
     shared: Shared,
     who: Reader,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.clock import day_of
@@ -16,13 +17,14 @@ from broker.procedures.repository import ProcedureRow
 from broker.procedures.shapes import ApprovalIn, EndIn, NoticeIn, ProcedureIn, ProcedureOut, ProcedurePage
 from broker.subjects.checks import Cursor, PageSize, RecordId
 
-router = APIRouter(prefix="/v1", tags=["Verfahren"])
+router = APIRouter(prefix="/v1", tags=["Verfahren"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
 
 
 @router.post("/procedures", status_code=201, summary="Ein Abruf- oder Lieferverfahren registrieren")
+@access(instance=Over.NAMED)
 async def post_procedure(body: ProcedureIn, shared: TheGateway, who: TheCaller) -> ProcedureOut:
     """Register a procedure; approvals and notice are recorded afterwards."""
     async with shared.db.writing() as connection:
@@ -31,6 +33,7 @@ async def post_procedure(body: ProcedureIn, shared: TheGateway, who: TheCaller) 
 
 
 @router.post("/procedures/{procedure_id}/approval", summary="Genehmigung der eigenen Aufsicht aufzeichnen")
+@access(instance=Over.NAMED)
 async def post_approval(procedure_id: RecordId, body: ApprovalIn, shared: TheGateway, who: TheCaller) -> ProcedureOut:
     """Record the approval of the calling side's supervising authority."""
     async with shared.db.writing() as connection:
@@ -39,6 +42,7 @@ async def post_approval(procedure_id: RecordId, body: ApprovalIn, shared: TheGat
 
 
 @router.post("/procedures/{procedure_id}/notice", summary="Unterrichtung der Datenschutzaufsicht aufzeichnen")
+@access(instance=Over.NAMED)
 async def post_notice(procedure_id: RecordId, body: NoticeIn, shared: TheGateway, who: TheCaller) -> ProcedureOut:
     """Record that the data-protection authority was told."""
     async with shared.db.writing() as connection:
@@ -47,6 +51,7 @@ async def post_notice(procedure_id: RecordId, body: NoticeIn, shared: TheGateway
 
 
 @router.post("/procedures/{procedure_id}/end", summary="Ein Verfahren beenden")
+@access(instance=Over.NAMED)
 async def post_end(procedure_id: RecordId, body: EndIn, shared: TheGateway, who: TheCaller) -> ProcedureOut:
     """End a procedure; what it carried and is not handed over goes back."""
     async with shared.db.writing() as connection:
@@ -55,6 +60,7 @@ async def post_end(procedure_id: RecordId, body: EndIn, shared: TheGateway, who:
 
 
 @router.get("/procedures/{procedure_id}", summary="Ein Verfahren ansehen, mit dem Stand seines Zählers")
+@access(instance=Over.NAMED)
 async def get_procedure(procedure_id: RecordId, shared: TheGateway, who: TheCaller) -> ProcedureOut:
     """Show a procedure to its two sides."""
     async with reading_as(shared, who).reading() as connection:
@@ -63,6 +69,7 @@ async def get_procedure(procedure_id: RecordId, shared: TheGateway, who: TheCall
 
 
 @router.get("/procedures", summary="Verfahren, an denen die Instanz beteiligt ist, älteste zuerst")
+@access(instance=Over.NAMED)
 async def get_procedures(
     shared: TheGateway, who: TheCaller, cursor: Cursor = None, limit: PageSize = 100
 ) -> ProcedurePage:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.gateway import Gateway, gateway
@@ -13,13 +14,14 @@ from broker.requests import repository, service
 from broker.requests.shapes import ClosingIn, ErsuchenIn, ErsuchenOut, ErsuchenPage
 from broker.subjects.checks import Cursor, PageSize, RecordId
 
-router = APIRouter(prefix="/v1", tags=["Ersuchen"])
+router = APIRouter(prefix="/v1", tags=["Ersuchen"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
 
 
 @router.post("/ersuchen", status_code=201, summary="Eine andere Stelle um Daten ersuchen")
+@access(instance=Over.RECORDED)
 async def post_ersuchen(body: ErsuchenIn, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """Record an Ersuchen; a transfer in mode ERSUCHEN or ABRUF names its id."""
     async with shared.db.writing() as connection:
@@ -28,6 +30,7 @@ async def post_ersuchen(body: ErsuchenIn, shared: TheGateway, who: TheCaller) ->
 
 
 @router.post("/ersuchen/{ersuchen_id}/close", summary="Ein Ersuchen beenden")
+@access(instance=Over.NAMED)
 async def post_closing(ersuchen_id: RecordId, body: ClosingIn, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """End an Ersuchen; who was asked about is deleted."""
     async with shared.db.writing() as connection:
@@ -36,6 +39,7 @@ async def post_closing(ersuchen_id: RecordId, body: ClosingIn, shared: TheGatewa
 
 
 @router.get("/ersuchen/{ersuchen_id}", summary="Ein Ersuchen ansehen")
+@access(instance=Over.NAMED)
 async def get_ersuchen(ersuchen_id: RecordId, shared: TheGateway, who: TheCaller) -> ErsuchenOut:
     """Show an Ersuchen to its two sides; person and Aktenzeichen to the addressee alone."""
     async with reading_as(shared, who).reading() as connection:
@@ -44,6 +48,7 @@ async def get_ersuchen(ersuchen_id: RecordId, shared: TheGateway, who: TheCaller
 
 
 @router.get("/ersuchen", summary="Eingegangene oder eigene Ersuchen, älteste zuerst")
+@access(instance=Over.NAMED)
 async def list_ersuchen(
     shared: TheGateway,
     who: TheCaller,

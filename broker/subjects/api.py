@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from broker.access import Guarded, Over, access
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
 from broker.gateway import Gateway, gateway
@@ -17,7 +18,7 @@ from broker.subjects.events import SubjectChanged, subject_changed
 from broker.subjects.models import StopKind
 from broker.subjects.service import StopEndIn, StopIn, end_stop, record_stop, visible_stop
 
-router = APIRouter(prefix="/v1", tags=["Widersprüche und Sperren"])
+router = APIRouter(prefix="/v1", tags=["Widersprüche und Sperren"], route_class=Guarded)
 
 TheGateway = Annotated[Gateway, Depends(gateway)]
 TheCaller = Annotated[Caller, Depends(caller)]
@@ -46,6 +47,7 @@ class StopPage(BaseModel):
 
 
 @router.post("/objections", status_code=201, summary="Widerspruch, Opt-out, Verweigerung, Schutzanschrift aufzeichnen")
+@access(instance=Over.RECORDED)
 async def post_objection(body: StopIn, shared: TheGateway, who: TheCaller, changed: TheHook) -> StopOut:
     """Record a stop; it works at once, also on transfers that are not handed over yet.
 
@@ -60,6 +62,7 @@ async def post_objection(body: StopIn, shared: TheGateway, who: TheCaller, chang
 
 
 @router.post("/objections/{stop_id}/end", summary="Einen eigenen Eintrag beenden")
+@access(instance=Over.RECORDED)
 async def post_objection_end(stop_id: RecordId, body: StopEndIn, shared: TheGateway, who: TheCaller) -> StopOut:
     """End a stop; it stays on record."""
     async with shared.db.writing() as connection:
@@ -68,6 +71,7 @@ async def post_objection_end(stop_id: RecordId, body: StopEndIn, shared: TheGate
 
 
 @router.get("/objections/{stop_id}", summary="Einen eigenen Eintrag ansehen")
+@access(instance=Over.RECORDED)
 async def get_objection(stop_id: RecordId, shared: TheGateway, who: TheCaller) -> StopOut:
     """Show a stop that the calling instance recorded."""
     async with reading_as(shared, who).reading() as connection:
@@ -75,6 +79,7 @@ async def get_objection(stop_id: RecordId, shared: TheGateway, who: TheCaller) -
 
 
 @router.get("/objections", summary="Eigene Einträge, älteste zuerst")
+@access(instance=Over.RECORDED)
 async def get_objections(
     shared: TheGateway,
     who: TheCaller,

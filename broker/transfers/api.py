@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
+from broker.access import Guarded, Over, access
 from broker.audit.freshness import require_sealing
 from broker.auth.caller import Caller
 from broker.auth.dependencies import caller, reading_as
@@ -20,7 +21,7 @@ from broker.gateway import Gateway, gateway
 from broker.large_xml import LargeMessages
 from broker.lifecycle.states import State
 from broker.metrics import station
-from broker.pages import cursor_value
+from broker.pages import opened_cursor, sealed_cursor
 from broker.problems import MEDIA_TYPE, PROBLEMS
 from broker.transfers import feed
 from broker.transfers.answers import links_of
@@ -30,7 +31,7 @@ from broker.xml_body import declared_bytes, read_xml
 from schemas.message import ValidatedPayload
 from schemas.xml import validate
 
-router = APIRouter(prefix="/v1", tags=["Übermittlung"])
+router = APIRouter(prefix="/v1", tags=["Übermittlung"], route_class=Guarded)
 direct = APIRouter(prefix="/v1", tags=["Übermittlung"], route_class=DirectRoute)
 
 Shared = Annotated[Gateway, Depends(gateway)]
@@ -144,6 +145,7 @@ def _response(answer: Answer) -> Response:
     openapi_extra=XML_BODY,
     response_class=JSONResponse,
 )
+@access(instance=Over.SENDER)
 async def submit_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Station 1. Submit an ``uebermittlung``: 202 permitted and queued, 403 refused with findings.
 
@@ -158,12 +160,14 @@ async def submit_transfer(request: Request, shared: Shared, who: Who) -> Respons
     openapi_extra=XML_BODY,
     response_class=JSONResponse,
 )
+@access(instance=Over.SENDER)
 async def check_transfer(request: Request, shared: Shared, who: Who) -> Response:
     """Decide about an ``uebermittlung`` without sending it; authorised, limited and logged like a transfer."""
     return await _answered(request, shared, who, only_check=True)
 
 
 @router.get("/transfers", summary="Änderungen der eigenen Übermittlungen, älteste zuerst")
+@access(instance=Over.SIDES)
 async def get_changes(
     shared: Shared,
     who: Who,
@@ -171,14 +175,16 @@ async def get_changes(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Changes:
     """Read the feed of changes of one's own transfers, as sender and as recipient, oldest first."""
-    after = cursor_value(cursor)
+    keys = shared.keys.cursor_keys(who.as_instance(), "transfers")
+    after = opened_cursor(cursor, keys)
     async with reading_as(shared, who).reading() as connection:
         rows = await feed.changes(connection, who.as_instance(), after, limit)
     items = [Change.model_validate(row, from_attributes=True) for row in rows]
-    return Changes(items=items, next_cursor=str(rows[-1].seq if rows else after))
+    return Changes(items=items, next_cursor=sealed_cursor(rows[-1].seq if rows else after, keys))
 
 
 @router.get("/transfers/{transfer_id}", summary="Eine Übermittlung mit ihrer Geschichte ansehen")
+@access(instance=Over.SIDES)
 async def get_transfer(transfer_id: str, shared: Shared, who: Who) -> TransferView:
     """Read a transfer's state and history: its sender and its recipient alone."""
     async with reading_as(shared, who).reading() as connection:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
@@ -20,7 +20,6 @@ from sqlalchemy import event, text
 from broker import problems
 from broker.app import create_app
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import caller
 from broker.config import Settings
 from broker.db import Database
 from broker.gateway import Gateway
@@ -129,7 +128,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
         given_settings, MovableClock(), db, load_keys(given_settings.keys_dir), LawInForce(load_catalogue())
     )
     made = create_app(gateway, EmbeddedTransport(db, gateway.topic_filled))
-    made.dependency_overrides[caller] = lambda: Caller("c", Role.INSTANCE, JOBCENTER)
+
+    async def authenticate(_: Request) -> Caller:
+        return Caller("c", Role.INSTANCE, JOBCENTER)
+
+    made.state.authenticate = authenticate
     return made
 
 

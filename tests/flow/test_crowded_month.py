@@ -46,7 +46,7 @@ async def test_a_month_changes_in_a_crowd(data_dir: Path, monkeypatch: pytest.Mo
         before = {row.part: row.n for row in await rows(gateway, PARTS)}
         for one in pair:
             one.kreis.clock.now = begin
-        monkeypatch.setattr(ids, "uuid7", lambda: uuid7(nanoseconds=int(pair[0].kreis.clock().timestamp()) * 10**9))
+        monkeypatch.setattr(ids, "uuid7", lambda **_: uuid7(nanoseconds=int(pair[0].kreis.clock().timestamp()) * 10**9))
         for _ in range(ROUNDS):
             everybody = [person(name) for name in chance.sample(PERSONS, 3)]
             work = [same_at_both(pair, everybody), keep_months(gateway.acting(DbRole.ERASER))]

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 
+from broker.access import Guarded, Over, access
 from broker.app import create_app
 from broker.auth.caller import Caller, Role
 from broker.auth.clients import NewClient, add_client
-from broker.auth.dependencies import caller, require
+from broker.auth.dependencies import caller
 from broker.directory.service import load
 from broker.gateway import Gateway
 from broker.transport.embedded import EmbeddedTransport
@@ -41,13 +42,19 @@ async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     """Give an HTTP client on the app, with two routes more that say who called."""
     app = create_app(gateway, EmbeddedTransport(gateway.db, gateway.topic_filled))
 
-    @app.get("/who")
+    routes = APIRouter(route_class=Guarded)
+
+    @routes.get("/who")
+    @access(everyone=Over.NOBODY)
     async def who(found: Annotated[Caller, Depends(caller)]) -> dict[str, str | None]:
         return {"client_id": found.client_id, "actor": found.actor, "instance": found.instance, "agency": found.agency}
 
-    @app.get("/officers")
-    async def officers(found: Annotated[Caller, Depends(require(Role.OFFICER, Role.OPERATOR))]) -> str:
+    @routes.get("/officers")
+    @access(officer=Over.NOBODY, operator=Over.NOBODY)
+    async def officers(found: Annotated[Caller, Depends(caller)]) -> str:
         return found.actor
+
+    app.include_router(routes)
 
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as found:

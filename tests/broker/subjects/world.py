@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker import problems
 from broker.attempts import api as attempts_api
 from broker.auth.caller import Caller, Role
-from broker.auth.dependencies import caller
 from broker.consents import api as consents_api
 from broker.consents import releases as releases_api
 from broker.directory.models import Agency, AgencyInstance
@@ -76,14 +74,15 @@ def app(gateway: Gateway, events: list[SubjectEvent]) -> FastAPI:
     async def note(_: AsyncConnection, event: SubjectEvent) -> None:
         events.append(event)
 
-    def named(x_instance: Annotated[str, Header()]) -> Caller:
+    async def named(request: Request) -> Caller:
+        x_instance = request.headers["x-instance"]
         if x_instance == "officer":
             return Caller("client-of-officer", Role.OFFICER, agency="sozialamt-marl")
         return Caller("client-of-" + x_instance, Role.INSTANCE, x_instance)
 
     made.state.gateway = gateway
     made.state.subject_changed = note
-    made.dependency_overrides[caller] = named
+    made.state.authenticate = named
     return made
 
 
