@@ -86,8 +86,16 @@ class Over(Enum):
         "heads of transfers and duties of all agencies, no content, no person",
     )
     EXPORT = (
-        "das Protokoll aller Behörden, auf Verlangen mit Nebendaten; die Ausgabe wird vermerkt",
-        "the log of all agencies, on demand with what lies beside it; the export is recorded",
+        "das Protokoll aller Behörden, mit Nebendaten (ohne: `--no-side`); die Ausgabe wird vermerkt",
+        "the log of all agencies with what lies beside it (without: `--no-side`); the export is recorded",
+    )
+    VERIFIED = (
+        "das Protokoll aller Behörden, ohne Nebendaten; gezeigt wird nur, was abweicht",
+        "the log of all agencies, nothing that lies beside it; only what differs is shown",
+    )
+    CATALOGUE = (
+        "der Regelkatalog; gezeigt wird, wie viele wartende Übermittlungen aller Behörden er ändert",
+        "the catalogue of rules; it shows how many waiting transfers of all agencies it changes",
     )
     DECISIONS = (
         "Entscheidungen aller Behörden mit Fakten ohne Namen; schreibt nichts",

@@ -49,7 +49,11 @@ diesem Port, sondern an `--ops-port` auf 127.0.0.1.
 ## Auf der Kommandozeile · On the command line
 
 Befehle handeln mit den Schlüsseldateien und unter dem Zugang der Datenbank, den ihre Einstellungen nennen
-([Betrieb](operations.md)). In SQLite gibt es keine Zugänge: dort darf alles, wer die Datei lesen darf.
+([Betrieb](operations.md)). `serve` mit allen Rollen im selben Prozess braucht den Eigentümer. In SQLite gibt es keine
+Zugänge: dort darf alles, wer die Datei lesen darf.
+
+Commands act with the key files, and under the login that their settings name. SQLite has no logins: whoever may read
+the file may do all.
 
 | Befehl · command | Zugang · login | Über wessen Daten | Over whose data |
 | --- | --- | --- | --- |

@@ -24,7 +24,7 @@ from consent.catalogue import Catalogue
 NOT_DONE = 1
 
 
-@operated("admin", Over.SETTINGS)
+@operated("admin", Over.CATALOGUE)
 def activate_command(
     name: Annotated[
         str, typer.Argument(metavar="ORDNER", help="Ordner mit TOML-Dateien; auch Fingerabdruck oder „mitgeliefert“")

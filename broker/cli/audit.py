@@ -81,7 +81,7 @@ def key_command() -> None:
 
 
 @app.command("verify")
-@operated("admin", Over.EXPORT)
+@operated("admin", Over.VERIFIED)
 def verify_command(
     file: Annotated[
         Path | None, typer.Argument(help="Export; „-“ liest die Standardeingabe; ohne Angabe: die Datenbank.")
