@@ -42,7 +42,7 @@ STATIONS: dict[str, tuple[Doom, ...]] = {
         Doom("broker.delivery.bringing:bring", "before", 2),
         Doom("adapters.registry:ConfiguredAdapter.deliver", "after", 2),
         Doom("broker.delivery.bringing:bring", "after", 2),
-        Doom("broker.delivery.worker:_take_in", "after", 2),
+        Doom("broker.delivery.pick_up:_take_in", "after", 2),
     ),
     "seal": (
         Doom("broker.audit.sequencer:take_lease", "after", 1),

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from broker.db import Moment
 from broker.tables import METADATA
+from consent.facts_json import facts_text
+from tests.consent.samples import facts
 
 MANY = 20_000
 FEW = 300
@@ -81,6 +83,7 @@ OWN = {
     ("duties", "due"): "date '2023-05-01' + {n} % 1300",
     ("duties", "done_on"): "CASE WHEN {n} % 60 < 4 THEN NULL ELSE date '2025-01-01' END",
     ("decisions", "detail"): """'{{"references": {{"consents": [], "ersuchen": null}}}}'::json""",
+    ("decisions", "facts"): "'" + facts_text(facts()).decode().replace("{", "{{").replace("}", "}}") + "'::json",
     ("transfer_subjects", "persons"): "'[]'::json",
     ("attempts", "way"): "'SCHRIFTLICH'",
     ("attempt_outcomes", "outcome"): "'VERWEIGERT'",
