@@ -47,15 +47,13 @@ def longest(gateway: Gateway) -> float:
 
 
 async def push(gateway: Gateway, office: Office) -> int:
-    """Bring what waits for an office until nothing does, or its channel hangs; return how many."""
-    done, taker = 0, Taker(ACTOR, "", Way.PUSH, holder=WORKER)
-    while not gateway.halt.requested and not office.strand.hangs:
-        taken = await take(gateway, taker, Queue(agency=office.agency), TOGETHER)
-        if taken is None:
-            break
-        await bring_all(gateway, office, taken)
-        done += len(taken) or 1
-    return done
+    """Bring some of what waits for an office; return how many were looked at, 0 where nothing waits."""
+    taker = Taker(ACTOR, "", Way.PUSH, holder=WORKER)
+    taken = await take(gateway, taker, Queue(agency=office.agency), TOGETHER)
+    if taken is None:
+        return 0
+    await bring_all(gateway, office, taken)
+    return len(taken) or 1
 
 
 async def bring_all(gateway: Gateway, office: Office, taken: Sequence[Released]) -> None:

@@ -25,6 +25,8 @@ ABREAST = 8
 """So many offices are served side by side, beside those that take long."""
 PATIENCE_SECONDS = 1.0
 """After so long an office that is still being served is not waited for: the others have their turn."""
+TURNS = 16
+"""After so many an office is looked at anew, as the directory has it then."""
 PAUSE_AFTER_FAULT = 1.0
 FAREWELL_SECONDS = 2.0
 
@@ -113,16 +115,29 @@ async def deliver_once(gateway: Gateway, adapters: Mapping[str, AgencyAdapter]) 
 
 
 async def _serve(gateway: Gateway, office: Office) -> int:
-    """Serve one office; a fault that it alone meets stops no other office."""
+    """Serve one office for some turns, or until nothing waits; a fault that it alone meets stops no other office."""
+    done = 0
     try:
-        now = gateway.clock()
-        done = await push(gateway, office) if office.adapter.opens_at(now) <= now else 0
-        return done + (0 if office.strand.hangs else await pick_up(gateway, office))
+        for _ in range(TURNS):
+            some = await _serve_some(gateway, office)
+            done += some
+            if not some:
+                break
     except (SQLAlchemyError, CannotDecide):
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, the others must be served
         log.warning("office cannot be served", extra={"agency": office.agency, "error": type(exc).__name__})
-        return 0
+    return done
+
+
+async def _serve_some(gateway: Gateway, office: Office) -> int:
+    """Bring some and pick some up, in turn: however much there is of the one, the other does not wait for its end."""
+    done, now = 0, gateway.clock()
+    if not gateway.halt.requested and not office.strand.hangs and office.adapter.opens_at(now) <= now:
+        done += await push(gateway, office)
+    if not gateway.halt.requested and not office.strand.hangs:
+        done += await pick_up(gateway, office)
+    return done
 
 
 async def run(gateway: Gateway) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from broker.delivery import pick_up
+from broker.delivery import bringing, pick_up, worker
+from broker.delivery.bringing import Office
+from broker.delivery.quittung import Brought
+from broker.gateway import Gateway
 from tests.broker.delivery.folder_office import MESSAGE_ID, OFFICE, leave, place, quittung, state, waiting
 from tests.flow.world import FOLDER_AGENCY, JOBCENTER, Kreis
 
@@ -74,8 +80,38 @@ async def test_what_has_gathered_shares_its_commits(kreis: Kreis, monkeypatch: p
     pairs = enumerate(zip(transfers, ids, strict=True))
     good = {f"{number}.xml": quittung(transfer, reply_to=one) for number, (transfer, one) in pairs}
     leave(kreis, good | {"0a.xml": b"<kaputt"})
+    groups: list[int] = []
 
-    assert [await kreis.deliver() for _ in range(4)] == [2, 2, 1, 0]
+    async def noted(connection: AsyncConnection, gateway: Gateway, batch: Sequence[Brought]) -> Any:
+        groups.append(len(batch))
+        return await accept_quittungen(connection, gateway, batch)
+
+    accept_quittungen = pick_up.accept_quittungen
+    monkeypatch.setattr(pick_up, "accept_quittungen", noted)
+    assert [await kreis.deliver(), await kreis.deliver()] == [5, 0]
+
+    assert groups == [1, 2, 1]
     assert {await state(kreis, one) for one in transfers} == {"acknowledged"}
     assert await kreis.scalar("SELECT count(*) FROM audit_entries WHERE event = 'transfer.quittung'") == 4
     assert len(list((place(kreis) / "quittungen" / "fehler").glob("*.xml"))) == 1
+
+
+async def test_quittungen_do_not_wait_for_the_last_message(kreis: Kreis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While messages for an office keep coming, what it has answered is picked up between them."""
+    monkeypatch.setattr(bringing, "TOGETHER", 1)
+    first = await waiting(kreis, message_id=MESSAGE_ID)
+    await kreis.deliver()
+    leave(kreis, {"q.xml": quittung(first)})
+    others = [await waiting(kreis) for _ in range(3)]
+    seen: list[tuple[str, int]] = []
+
+    async def noted(gateway: Gateway, office: Office) -> int:
+        delivered = [await state(kreis, one) for one in others].count("delivered")
+        seen.append((await state(kreis, first), delivered))
+        return await push(gateway, office)
+
+    push = worker.push
+    monkeypatch.setattr(worker, "push", noted)
+    await kreis.deliver()
+
+    assert seen == [("delivered", 0), *(("acknowledged", number) for number in (1, 2, 3))]
