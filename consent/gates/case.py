@@ -86,7 +86,6 @@ class Case:
     """Whether G7 passes, asked once at G6 for the condition ERS."""
     _faults: dict[int, str | None] = field(default_factory=dict)
     _around: dict[str, Circumstances] = field(default_factory=dict)
-    _unopposed: Unopposed | None = None
 
     @property
     def obligation(self) -> bool:
@@ -146,34 +145,39 @@ class Case:
 
         On that of another than the sender where it would hold without what that one has against it, and nowhere else:
         whatever fell for a reason of the sender's own falls in the same words, whether others have something on record
-        or not. So no answer tells the sender that they have.
+        or not. So no answer tells the sender that they have. Of several others: the one whose record alone decides,
+        else the first by name.
         """
-        if self._unopposed is None:
-            self._unopposed = self._without_others()
-        case, by = self._unopposed
-        case.kept, case.collected = self.kept, None
-        return by if by is not None and holds(case) else otherwise
+        others = self._opponents()
+        if not others or not holds(self._without(others)):
+            return otherwise
+        alone = (by for by in others if holds(self._without((by,))))
+        return next(alone, others[0])
 
-    def _without_others(self) -> Unopposed:
-        """Return the case without what others than the sender have against it, and who has; None: nobody has."""
-        facts, own = self.facts, (None, self.facts.sender.instance)
-        noes = [
-            consent
-            for given in self.consents.values()
-            for consent in given
-            if consent.recorded_by not in own
-            and declared.stops(consent, facts.purpose, facts.recipient.instance, self.on) is not None
-        ]
-        objections = [objection for objection in self.objections() if objection.recorded_by not in own]
-        recorders = {*(no.recorded_by for no in noes), *(objection.recorded_by for objection in objections)}
+    def _opponents(self) -> tuple[str, ...]:
+        """Return who else than the sender has something on record against the case, by name."""
+        found = {consent.recorded_by for given in self.consents.values() for consent in given if self._is_no(consent)}
+        found |= {objection.recorded_by for objection in self.objections()}
+        return tuple(sorted(by for by in found if by not in (None, self.facts.sender.instance)))
+
+    def _without(self, recorders: tuple[str, ...]) -> Case:
+        """Return the case without what some have on record against it."""
+        objections = tuple(one for one in self.facts.objections if one.recorded_by not in recorders)
         return replace(
             self,
-            facts=replace(facts, objections=tuple(one for one in facts.objections if one not in objections)),
-            consents={who: tuple(one for one in given if one not in noes) for who, given in self.consents.items()},
+            facts=replace(self.facts, objections=objections),
+            consents={
+                who: tuple(one for one in given if one.recorded_by not in recorders or not self._is_no(one))
+                for who, given in self.consents.items()
+            },
+            collected=None,
             relied=set(),
             _faults={},
-            _unopposed=None,
-        ), min((recorder for recorder in recorders if recorder is not None), default=None)
+        )
+
+    def _is_no(self, consent: Consent) -> bool:
+        facts = self.facts
+        return declared.stops(consent, facts.purpose, facts.recipient.instance, self.on) is not None
 
     def first_own(self, recorders: Iterable[str | None]) -> str | None:
         """Return on whose record it rests where it rests on each of several: the sender's, where it has one of them."""
@@ -211,10 +215,6 @@ class Case:
             for objection in self.facts.objections
             if objection.date <= self.on and (item is None or objection.person in {None, item.person})
         )
-
-
-Unopposed = tuple[Case, str | None]
-"""A case without what others have against it, and one who has."""
 
 
 def marks(case: Case, item: Item) -> frozenset[OriginMark]:

@@ -142,7 +142,7 @@ def test_an_objection_of_one_person_opens_the_other_s_data(ask: Ask) -> None:
 
 
 def test_the_latest_objection_counts(ask: Ask) -> None:
-    """A release opens again only after the last of several; another is named where it hangs on theirs alone."""
+    """A release opens again only after the last of several; another's record is named where it hangs on that one."""
     health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
     yes = consent("GESUNDHEIT", purpose="RECHTSKREISWECHSEL", granted=date(2026, 2, 1), release_of=RELEASE)
     given = facts(items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health), consents=(yes,))
@@ -150,7 +150,7 @@ def test_the_latest_objection_counts(ask: Ask) -> None:
     last = replace(first, date=date(2026, 2, 2), recorded_by=OTHER)
     assert not fallen(ask(replace(given, objections=(first,))))
     for objections, named in (
-        ((first, last), first.recorded_by),
+        ((first, last), OTHER),
         ((first, last, replace(last, recorded_by=None)), None),
     ):
         answer = ask(replace(given, objections=objections))
