@@ -26,6 +26,35 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "/problems/"
+#: Type of an error of pydantic → what the field wants; what is in braces comes with the error, never from the sender.
+WANTED = {
+    "missing": "Dieses Feld fehlt.",
+    "extra_forbidden": "Ein solches Feld gibt es hier nicht.",
+    "enum": "Erlaubt ist: {expected}.",
+    "literal_error": "Erlaubt ist: {expected}.",
+    "string_type": "Verlangt ist Text.",
+    "string_too_short": "Verlangt sind mindestens {min_length} Zeichen.",
+    "string_too_long": "Verlangt sind höchstens {max_length} Zeichen.",
+    "list_type": "Verlangt ist eine Liste.",
+    "too_short": "Verlangt sind mindestens {min_length} Einträge.",
+    "too_long": "Verlangt sind höchstens {max_length} Einträge.",
+    "bool_type": "Verlangt ist true oder false.",
+    "bool_parsing": "Verlangt ist true oder false.",
+    "int_type": "Verlangt ist eine ganze Zahl.",
+    "int_parsing": "Verlangt ist eine ganze Zahl.",
+    "greater_than_equal": "Verlangt ist mindestens {ge}.",
+    "less_than_equal": "Verlangt ist höchstens {le}.",
+    "date_type": "Verlangt ist ein Tag des Kalenders, z. B. 2026-12-01.",
+    "date_parsing": "Verlangt ist ein Tag des Kalenders, z. B. 2026-12-01.",
+    "date_from_datetime_parsing": "Verlangt ist ein Tag des Kalenders, z. B. 2026-12-01.",
+    "datetime_parsing": "Verlangt ist ein Zeitpunkt, z. B. 2026-12-01T12:00:00Z.",
+    "datetime_from_date_parsing": "Verlangt ist ein Zeitpunkt, z. B. 2026-12-01T12:00:00Z.",
+    "timezone_aware": "Verlangt ist ein Zeitpunkt mit Zeitzone, z. B. 2026-12-01T12:00:00Z.",
+    "uuid_type": "Verlangt ist eine UUID.",
+    "uuid_parsing": "Verlangt ist eine UUID.",
+    "json_invalid": "Das ist kein JSON.",
+    "model_attributes_type": "Verlangt ist ein JSON-Objekt.",
+}
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -190,7 +219,10 @@ def _text(error: Mapping[str, Any]) -> str:
     """Say what is expected, without the input; a validator's own text is ours and stays."""
     if error["type"] == "value_error":
         return str(error["msg"]).removeprefix("Value error, ")
-    expected = {k: v for k, v in (error.get("ctx") or {}).items() if k != "error"}
+    context = error.get("ctx") or {}
+    if wanted := WANTED.get(error["type"]):
+        return wanted.format_map(context).replace(" or ", " oder ")
+    expected = {k: v for k, v in context.items() if k != "error"}
     hints = ", ".join(f"{k}={v}" for k, v in expected.items() if isinstance(v, str | int | float))
     return f"{error['type']}" + (f" ({hints})" if hints else "")
 

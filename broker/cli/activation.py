@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 import typer
 
 from broker.access import Over
+from broker.cli.days import FORM, as_day
 from broker.cli.lawbook import told
 from broker.cli.operated import operated
 from broker.gateway import Gateway
@@ -30,7 +31,7 @@ def activate_command(
         str, typer.Argument(metavar="ORDNER", help="Ordner mit TOML-Dateien; auch Fingerabdruck oder „mitgeliefert“")
     ],
     start: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Tag, von dem an er gilt", show_default=False)
+        date, typer.Option("--from", parser=as_day, metavar=FORM, help="Tag, von dem an er gilt", show_default=False)
     ],
     yes: Annotated[bool, typer.Option("--yes", help="wirklich in Kraft setzen")] = False,
 ) -> None:
@@ -41,7 +42,7 @@ def activate_command(
     """
     with told():
         try:
-            done = asyncio.run(_activate(name, start.date(), yes=yes))
+            done = asyncio.run(_activate(name, start, yes=yes))
         except CannotActivate as exc:
             typer.echo(str(exc), err=True)
             done = False

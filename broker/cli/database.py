@@ -32,7 +32,7 @@ NOT_REACHED = ("28", "3D", "08")
 NOT_ALLOWED = "42501"
 NO_SUCH_ROLE = ("42704", "42P01")
 
-app = typer.Typer(help="Die Datenbank auf den neuesten Stand bringen.", no_args_is_help=True)
+app = typer.Typer(help="Datenbank: auf den neuesten Stand bringen, Zugänge anlegen.", no_args_is_help=True)
 
 
 @app.callback()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import date
 from typing import Annotated
 
 import typer
 
 from broker.access import Over
+from broker.cli.days import FORM, as_day
 from broker.cli.dead import explained
 from broker.cli.operated import operated
 from broker.clock import day_of
@@ -34,14 +35,14 @@ def list_command(
     agency: Annotated[str | None, typer.Option(help="nur von dieser Behörde geschuldete", show_default=False)] = None,
     state: Annotated[DutyState, typer.Option(help="open schließt ein, was überfällig ist")] = DutyState.OPEN,
     due_before: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="nur vor diesem Tag fällige", show_default=False)
+        date | None, typer.Option(parser=as_day, metavar=FORM, help="nur vor diesem Tag fällige", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="höchstens so viele")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Fortsetzung, wie die vorige Seite sie nennt")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="als JSON ausgeben")] = False,
 ) -> None:
     """Pflichten auflisten, die am frühesten fälligen zuerst."""
-    wanted = Wanted(agency, None, state, due_before.date() if due_before else None)
+    wanted = Wanted(agency, None, state, due_before)
     items, following = asyncio.run(_page(wanted, cursor, limit))
     if as_json:
         shape = {"items": [item.model_dump(mode="json") for item in items], "next_cursor": following}

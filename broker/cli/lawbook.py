@@ -8,13 +8,14 @@ import shutil
 import textwrap
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from broker.access import Over
+from broker.cli.days import FORM, as_day
 from broker.cli.operated import operated
 from broker.clock import day_of, system_clock
 from broker.config import Settings
@@ -33,7 +34,9 @@ from consent.rowreader import CatalogueError
 WIDEST = 118
 AsJson = Annotated[bool, typer.Option("--json", help="als JSON ausgeben")]
 Shipped = Annotated[bool, typer.Option("--shipped", help="den mitgelieferten Katalog, ohne Datenbank")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Tag, z. B. 2026-12-01", show_default=False)]
+Day = Annotated[
+    date | None, typer.Option(parser=as_day, metavar=FORM, help="Tag, z. B. 2026-12-01", show_default=False)
+]
 
 
 @contextmanager
@@ -68,7 +71,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Den Regelkatalog lesen, der an einem Tag gilt (ohne Angabe: heute)."""
-    day = on.date() if on else day_of(system_clock())
+    day = on or day_of(system_clock())
     with told():
         catalogue, since = asyncio.run(_in_force(day, shipped=shipped))
     entries = list(chosen(entries_of(catalogue), purpose=purpose, norm=norm, on=day))

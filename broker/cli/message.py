@@ -73,7 +73,9 @@ def show(file: Annotated[Path, typer.Argument(help="Eine XML-Datei.", exists=Tru
 @app.command("example")
 @operated(None, Over.NOBODY)
 def print_example(
-    message_type: Annotated[str, typer.Argument(metavar="TYP", help="Nachrichtentyp.")],
+    message_type: Annotated[
+        str, typer.Argument(metavar="TYP", help=f"Nachrichtentyp: {' oder '.join(sorted(EXAMPLE_TYPES))}")
+    ],
 ) -> None:
     """Ein gültiges Beispiel mit erfundenen Personen ausgeben: jetzige Zeit, neue Kennung."""
     if message_type not in EXAMPLE_TYPES:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from time import monotonic
 from typing import Annotated, Any
 
 import typer
 
 from broker.access import Over
+from broker.cli.days import FORM, as_day
 from broker.cli.operated import operated
 from broker.clock import day_begins, system_clock
 from broker.db import Database
@@ -34,14 +35,13 @@ SAID = {
     Sort.OTHER_ENGINE: "andere Version der Prüfung",
     Sort.UNREADABLE: "nicht lesbar (Fakten oder Katalog)",
 }
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
 
 
 @operated("replay", Over.DECISIONS)
 def replay_command(
-    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="ab diesem Tag (Berlin)")],
+    since: Annotated[date, typer.Option(parser=as_day, metavar=FORM, help="ab diesem Tag (Berlin)")],
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="bis zu diesem Tag, ihn eingeschlossen")
+        date | None, typer.Option(parser=as_day, metavar=FORM, help="bis zu diesem Tag, ihn eingeschlossen")
     ] = None,
     purpose: Annotated[str | None, typer.Option(help="nur dieser Zweck", show_default=False)] = None,
     agency: Annotated[
@@ -62,7 +62,7 @@ def replay_command(
     Zeigt Kennungen, Codes und Zahlen, nichts über Personen. Ausgang 0: alles gleich; 1: etwas ist anders; 2: Angaben
     unbrauchbar; 3: nicht alles lesbar. Gelöschtes und andere Versionen der Prüfung ändern den Ausgang nicht.
     """
-    wanted = _wanted(since.date(), until.date() if until else None, purpose, agency)
+    wanted = _wanted(since, until, purpose, agency)
     shows = Shows(as_json=as_json, names=ids or catalogue is None)
     try:
         here = read_here(catalogue) if catalogue else None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import event, text
 
 from broker import problems
@@ -268,3 +272,30 @@ async def test_each_type_is_explained_under_its_own_address(kreis: Kreis, slug: 
         shown = (await http.get(f"/problems/{slug}")).json()
 
     assert (shown["title"], shown["remedy"]) == (PROBLEMS[slug].title, PROBLEMS[slug].remedy)
+
+
+class Asked(BaseModel):
+    """What a request might ask for."""
+
+    model_config = ConfigDict(extra="forbid")
+    day: date
+    number: int = Field(ge=1)
+    names: list[str]
+    state: Literal["a", "b"]
+
+
+async def test_a_field_that_is_wrong_is_told_what_is_wanted() -> None:
+    """Each text is a German sentence that names what the field wants, and quotes nothing that was sent."""
+    with pytest.raises(ValidationError) as caught:
+        Asked.model_validate({"number": 0, "day": MARKER, "names": MARKER, "state": MARKER, "more": MARKER})
+    answer = await problems.on_validation(Request({"type": "http"}), RequestValidationError(caught.value.errors()))
+
+    body = bytes(answer.body).decode()
+    assert {error["field"]: error["text"] for error in json.loads(body)["errors"]} == {
+        "day": "Verlangt ist ein Tag des Kalenders, z. B. 2026-12-01.",
+        "number": "Verlangt ist mindestens 1.",
+        "names": "Verlangt ist eine Liste.",
+        "state": "Erlaubt ist: 'a' oder 'b'.",
+        "more": "Ein solches Feld gibt es hier nicht.",
+    }
+    assert MARKER not in body
