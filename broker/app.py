@@ -31,6 +31,7 @@ from broker.delivery import intake, quittung, worker
 from broker.delivery.api import router as delivery_router
 from broker.delivery.in_flight import look_again
 from broker.delivery.quittung import accept_batch
+from broker.description_page import PAGE, PARTS, describe
 from broker.directory.api import router as agencies_router
 from broker.duties.api import router as duties_router
 from broker.gateway import Gateway
@@ -70,7 +71,7 @@ DESCRIPTION = (
 )
 
 #: What the framework serves of itself: the description, for makers of software; it tells nobody's data.
-DESCRIPTION_PATHS = ("/openapi.json", "/docs", "/docs/oauth2-redirect")
+DESCRIPTION_PATHS = ("/openapi.json", PAGE, PARTS)
 
 #: What is served, in the order in which a path is looked for.
 ROUTERS = (
@@ -113,7 +114,10 @@ def create_app(gateway: Gateway, transport: Transport, *, roles: bool = False) -
             await app.state.quittungen.drain()
             await app.state.large.close()
 
-    app = FastAPI(title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title=TITLE, version="0.1.0", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    describe(app)
     app.state.gateway = gateway
     app.state.authenticate = authenticate
     app.state.transport = transport
