@@ -10,7 +10,7 @@ from consent.explanation.sentences import USUAL
 from consent.facts import Item
 from consent.gates.case import Case, marks
 from consent.gates.grounds import basis, consent_only
-from consent.gates.keys import objected
+from consent.gates.keys import objection_76
 from consent.rows import CategoryClass, Fulfilled
 from schemas.identifiers import DataCategory, Mode, OriginMark, Part
 
@@ -41,7 +41,7 @@ def _medical(case: Case, finding: Finding, item: Item | None) -> str:
         return "kinderschutz"
     if condition_of(case, item.category) == "NR1A":
         return "nachweis"
-    if opinion and objected(case, item):
+    if opinion and objection_76(case, item) is not None:
         return "widerspruch"
     return "begutachtung" if under_69 and OriginMark.ARZT_203 not in item.marks else USUAL
 

@@ -76,7 +76,7 @@ def _notice_in_time(lock: Lock) -> bool:
     return notice < on if start is None else notice <= min(start, on)
 
 
-def _objection_76(case: Case, item: Item) -> Objection | None:
+def objection_76(case: Case, item: Item) -> Objection | None:
     """Return the latest objection under § 76 that counts: of the person, or without insight of the representative."""
     found = [
         objection
@@ -99,14 +99,9 @@ def _may_object(case: Case, item: Item, by: GivenBy) -> bool:
     return by in _THEMSELVES | _PARENTS if unsure else by in (_THEMSELVES if alone else _PARENTS)
 
 
-def objected(case: Case, item: Item) -> bool:
-    """Whether an objection under § 76 stands against this item."""
-    return _objection_76(case, item) is not None
-
-
 def objector(case: Case, item: Item) -> str | None:
     """Return on whose record the objection under § 76 rests that keeps the item locked, if any."""
-    objection = _objection_76(case, item)
+    objection = objection_76(case, item)
     return objection.recorded_by if objection else None
 
 
@@ -119,7 +114,7 @@ def _release(case: Case, item: Item) -> Consent | None:
 
 
 def _release_after_objection(lock: Lock) -> bool:
-    objection = _objection_76(lock.case, lock.item)
+    objection = objection_76(lock.case, lock.item)
     for consent in lock.case.covering(lock.item):
         released = consent.release_of is not None and consent.release_of.natural_person and consent.form in _WRITTEN
         if released and consent.granted and (objection is None or consent.granted > objection.date):
@@ -143,7 +138,7 @@ CONDITIONS: Mapping[KeyCondition, Callable[[Lock], bool]] = MappingProxyType(
         KeyCondition.ERKLAERT: _declared,
         KeyCondition.EINWILLIGUNG_ANVERTRAUER: _consent_of_entruster,
         KeyCondition.HINWEIS_RECHTZEITIG: _notice_in_time,
-        KeyCondition.KEIN_WIDERSPRUCH: lambda lock: _objection_76(lock.case, lock.item) is None,
+        KeyCondition.KEIN_WIDERSPRUCH: lambda lock: objection_76(lock.case, lock.item) is None,
         KeyCondition.ENTBINDUNG: lambda lock: _release(lock.case, lock.item) is not None,
         KeyCondition.ENTBINDUNG_NACH_WIDERSPRUCH: _release_after_objection,
         KeyCondition.PAR69: _under_69,

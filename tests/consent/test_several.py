@@ -158,6 +158,16 @@ def test_the_latest_objection_counts(ask: Ask) -> None:
         assert {f.rests_on for f in answer.findings if f.outcome is Outcome.REMOVE} == {named}
 
 
+def test_a_no_on_another_s_record_is_laid_to_that_record(ask: Ask) -> None:
+    """Where the sender's own consent would carry an item, what stands against it is named with whose record it is."""
+    own = facts().sender.instance
+    yes = consent("KONTAKT", recorded_by=own)
+    no = consent("KONTAKT", id="c2", granted=None, refused=DAY, recorded_by=OTHER)
+    for noes, named in (((no,), OTHER), ((no, replace(no, id="c3", recorded_by=own)), own)):
+        answer = refused(ask(management("KONTAKT", consents=(yes, *noes))))
+        assert (answer.code, answer.deciding.rests_on) == ("EINWILLIGUNG_VERWEIGERT", named)
+
+
 def test_where_records_differ_about_insight_every_objection_counts(ask: Ask) -> None:
     """With one consent that denies insight and one that does not say, person and representative are both heard."""
     health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
