@@ -14,8 +14,8 @@ from consent.decision import Decision, Missing, Outcome, Permit, Refusal, Refusa
 from consent.engine import decide
 from consent.facts import FirstCollection, Objection, ObjectionScope, PersonFacts
 from consent.rows import NecessityRow, PurposeRow
-from schemas.declarations import Declarations
-from schemas.identifiers import DataCategory, Mode, OriginMark, Purpose
+from schemas.declarations import Declarations, Received
+from schemas.identifiers import DataCategory, Mode, OriginMark, Purpose, UnitCode
 from tests.consent.samples import (
     DAY,
     OTHER,
@@ -343,3 +343,12 @@ def test_a_row_on_request_only_is_no_ground_otherwise(catalogue: Catalogue) -> N
     assert (answer.code, answer.kind) == ("KEIN_GRUND", RefusalKind.NOT_PERMITTED)
     assert isinstance(decide(facts(), strict, DAY), Permit)
     assert refused(decide(facts(mode=Mode.REGELMAESSIG), strict, DAY)).deciding.gate == "G9"
+
+
+def test_only_what_was_received_contested_travels_as_contested(ask: Ask) -> None:
+    """A mark of the origin says nothing of an item that was not received; what was received under it keeps it."""
+    origin = Received(UnitCode.SOZIALAMT_SGBXII, Purpose("RECHTSKREISWECHSEL"), OriginMark.STRITTIG)
+    for marks, owed in ((frozenset({OriginMark.SELBST}), False), (frozenset({OriginMark.EMPFANGEN}), True)):
+        status = replace(items("LEISTUNGSBEZUG")[0], marks=marks)
+        given = facts(items=(*items("STAMMDATEN"), status), declarations=Declarations(received=origin))
+        assert ("STRITTIG_VERMERK" in permitted(ask(given)).duties) is owed
