@@ -168,6 +168,27 @@ def test_a_no_on_another_s_record_is_laid_to_that_record(ask: Ask) -> None:
         assert (answer.code, answer.deciding.rests_on) == ("EINWILLIGUNG_VERWEIGERT", named)
 
 
+def test_the_sender_s_own_no_is_named_before_others(ask: Ask) -> None:
+    """Beside a statute its own withdrawal stops the case in its own words, whatever another has on record."""
+    own = facts().sender.instance
+    mine = consent("KONTAKT", purpose="RECHTSKREISWECHSEL", revoked=DAY, recorded_by=own)
+    theirs = replace(mine, id="c0", granted=None, revoked=None, refused=DAY, recorded_by=OTHER)
+    answer = refused(ask(facts(consents=(theirs, mine))))
+    assert (answer.code, answer.deciding.rests_on) == ("EINWILLIGUNG_WIDERRUFEN", own)
+
+
+def test_an_objection_on_the_sender_s_own_record_is_named_as_such(ask: Ask) -> None:
+    """An expert opinion that falls by it rests on the sender's record; one that lacks its notice rests on nobody's."""
+    own = facts().sender.instance
+    health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
+    given = facts(items=(*items("STAMMDATEN", "LEISTUNGSBEZUG"), health))
+    objected = replace(given, objections=(Objection(date(2026, 2, 2), ObjectionScope.PAR76, recorded_by=own),))
+    for each, named in ((given, None), (objected, own)):
+        answer = ask(each)
+        assert fallen(answer) == {("p1-GESUNDHEIT", "PAR76")}
+        assert {f.rests_on for f in answer.findings if f.outcome is Outcome.REMOVE} == {named}
+
+
 def test_where_records_differ_about_insight_every_objection_counts(ask: Ask) -> None:
     """With one consent that denies insight and one that does not say, person and representative are both heard."""
     health = replace(items("GESUNDHEIT")[0], marks=frozenset({OriginMark.GUTACHTEN}))
