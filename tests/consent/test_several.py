@@ -168,6 +168,22 @@ def test_a_no_on_another_s_record_is_laid_to_that_record(ask: Ask) -> None:
         assert (answer.code, answer.deciding.rests_on) == ("EINWILLIGUNG_VERWEIGERT", named)
 
 
+@pytest.mark.parametrize("recorded_by", [OTHER, None])
+def test_what_a_beistand_may_not_send_rests_on_the_consent_that_lacks_it(ask: Ask, recorded_by: str | None) -> None:
+    """Where the one consent on record does not name an item, the whole case falls, and rests on that record."""
+    lacking = consent("STAMMDATEN", to="JOBCENTER", purpose="UNTERHALT_UEBERGANG", recorded_by=recorded_by)
+    given = facts(
+        sender=party("JUGENDAMT_BEISTAND"),
+        recipient=party("JOBCENTER"),
+        purpose=Purpose("UNTERHALT_UEBERGANG"),
+        mode=Mode.UNAUFGEFORDERT,
+        items=items("STAMMDATEN", "UNTERHALT"),
+        consents=(lacking,),
+    )
+    answer = refused(ask(given))
+    assert (answer.code, answer.deciding.rests_on) == ("PAR68", recorded_by)
+
+
 def test_the_sender_s_own_no_is_named_before_others(ask: Ask) -> None:
     """Beside a statute its own withdrawal stops the case in its own words, whatever another has on record."""
     own = facts().sender.instance
